@@ -1,0 +1,1 @@
+"""Magnum Lite: container infrastructure (bays, clusters) for OpenStack, driven by Heat."""
