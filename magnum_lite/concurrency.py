@@ -1,0 +1,31 @@
+"""How this process does many things at once. ``choose`` comes before any other import that opens
+sockets or makes locks; only the conductor and the one-machine process call it.
+
+Nothing else in the product knows eventlet.
+"""
+
+_chosen: str | None = None
+
+
+def choose(name: str) -> None:
+    """Fix the process on ``eventlet`` or ``threading``; a second, different choice is an error."""
+    global _chosen  # noqa: PLW0603  one choice per process
+    if _chosen is not None:
+        if _chosen != name:
+            raise RuntimeError(f"concurrency is already {_chosen}")
+        return
+    if name == "eventlet":
+        import eventlet  # patched early, and only where chosen
+
+        eventlet.monkey_patch()
+    _chosen = name
+    # Importing oslo_messaging first silently fixes oslo.service on eventlet.
+    from oslo_service import backend
+
+    kind = backend.BackendType.EVENTLET if name == "eventlet" else backend.BackendType.THREADING
+    backend.init_backend(kind)
+
+
+def executor() -> str:
+    """The name that oslo.messaging's server wants for this choice."""
+    return "eventlet" if _chosen == "eventlet" else "threading"

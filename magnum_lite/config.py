@@ -1,0 +1,95 @@
+"""Every option of the service, in one place. ``etc/magnum_lite/magnum_lite.conf.sample`` is made
+from :func:`list_opts`.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from oslo_config import cfg
+
+DATABASE = [
+    cfg.StrOpt("connection", secret=True, help="SQLAlchemy URL: SQLite, MariaDB or PostgreSQL."),
+    cfg.IntOpt("pool_size", default=10, min=1, help="Connections kept open per process."),
+    cfg.IntOpt("event_retention_days", default=30, min=1, help="How long a deleted cluster's events stay."),
+]
+API = [
+    cfg.HostAddressOpt("host", default="127.0.0.1", help="Listen address (one-machine mode)."),
+    cfg.PortOpt("port", default=9511),
+    cfg.IntOpt("max_limit", default=1000, min=1, help="Largest page of a list."),
+    cfg.IntOpt("max_body_bytes", default=262144, min=1024, help="Larger request bodies get 413."),
+    cfg.IntOpt("rpc_timeout", default=20, min=1, help="Seconds to wait for a conductor."),
+    cfg.IntOpt("lookup_timeout", default=10, min=1, help="Seconds to wait for Nova, Glance or Neutron."),
+    cfg.BoolOpt("proxied", default=False, help="Trust X-Forwarded-* headers (a proxy of yours sets them)."),
+]
+NODE_DOOR = [
+    cfg.HostAddressOpt("host", default="127.0.0.1", help="Listen address."),
+    cfg.PortOpt("port", default=9512),
+    cfg.StrOpt("url", default="https://127.0.0.1:9512", help="Where nodes reach it."),
+    cfg.StrOpt("cert_file", help="TLS server certificate."),
+    cfg.StrOpt("key_file", help="Its key."),
+    cfg.StrOpt("ca_file", help="CA that nodes check the door with; goes into user data."),
+    cfg.IntOpt("report_interval", default=15, min=2, help="Seconds between the reports of a ready node."),
+    cfg.IntOpt("token_ttl", default=4 * 3600, min=60, help="Seconds that a bootstrap token is valid for."),
+]
+CONDUCTOR = [
+    cfg.StrOpt("concurrency", default="eventlet", choices=["eventlet", "threading"]),
+    cfg.IntOpt("workers", default=8, min=1, help="Clusters that one conductor works on at once."),
+    cfg.IntOpt("lease_seconds", default=60, min=5, help="A conductor that is silent for longer has lost it."),
+    cfg.FloatOpt("poll_interval", default=1.0, min=0.05, help="Seconds between looks for due work."),
+    cfg.FloatOpt("busy_interval", default=1.0, min=0.05, help="Seconds between looks at a moving stack."),
+    cfg.FloatOpt("idle_interval", default=60.0, min=1, help="Seconds between looks at a settled cluster."),
+    cfg.IntOpt("max_timeout", default=180, min=1, help="Longest create_timeout, minutes; what 0 stands for."),
+    cfg.IntOpt("drain_timeout", default=60, min=0, help="Seconds that a leaving node may take to drain."),
+    cfg.IntOpt("step_timeout", default=600, min=10, help="Seconds without a report before a booting node is named."),
+    cfg.IntOpt("silent_after", default=60, min=5, help="Seconds without a report before a ready node is unhealthy."),
+    cfg.BoolOpt("global_stack_list", default=False, help="Heat's stacks:global_index is open to us."),
+]
+KEYS = [
+    cfg.MultiStrOpt("kek_file", default=[], help="Key-encryption keys; the first one seals, all unseal."),
+    cfg.StrOpt("authority_key_type", default="ecdsa-p256", choices=["ecdsa-p256", "rsa-2048", "rsa-4096"]),
+    cfg.IntOpt("authority_days", default=3650, min=1, help="Lifetime of a cluster's CAs."),
+    cfg.IntOpt("client_days", default=30, min=1, help="Lifetime of a client certificate."),
+    cfg.IntOpt("node_days", default=365, min=1, help="Lifetime of a node's certificates."),
+]
+CLUSTER = [
+    cfg.IntOpt("max_clusters_per_project", default=20, min=-1, help="-1: no limit."),
+    cfg.BoolOpt("allow_tls_disabled", default=False, help="Let engines listen without TLS."),
+]
+SERVICE_USER = [
+    cfg.StrOpt("auth_url", help="Keystone v3 URL."),
+    cfg.StrOpt("username", default="magnum-lite"),
+    cfg.StrOpt("password", secret=True),
+    cfg.StrOpt("user_domain_name", default="Default"),
+    cfg.StrOpt("project_name", default="service"),
+    cfg.StrOpt("project_domain_name", default="Default"),
+    cfg.StrOpt("interface", default="public", choices=["public", "internal", "admin"]),
+    cfg.StrOpt("region_name"),
+    cfg.StrOpt("cafile", help="CA bundle for the cloud's APIs."),
+]
+
+GROUPS: dict[str, list[Any]] = {
+    "database": DATABASE,
+    "api": API,
+    "node_door": NODE_DOOR,
+    "conductor": CONDUCTOR,
+    "keys": KEYS,
+    "cluster": CLUSTER,
+    "service_user": SERVICE_USER,
+}
+
+
+def list_opts() -> list[tuple[str, list[Any]]]:
+    """Entry point of oslo.config's sample generator."""
+    return list(GROUPS.items())
+
+
+def load(argv: Sequence[str], conf: Any = None) -> Any:
+    """Register, parse and return the configuration.
+
+    oslo.messaging insists on the global ``cfg.CONF`` for RPC, so that is the default.
+    """
+    conf = cfg.CONF if conf is None else conf
+    for group, options in GROUPS.items():
+        conf.register_opts(options, group=group)
+    conf(list(argv), project="magnum_lite", prog="magnum-lite")
+    return conf
