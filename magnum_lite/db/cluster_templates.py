@@ -1,0 +1,61 @@
+"""Cluster templates. A project sees its own and the public ones; hidden ones only their owner."""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from magnum_lite.db import rows
+from magnum_lite.db.rows import Page, Row
+from magnum_lite.db.schema import cluster, cluster_template
+from magnum_lite.db.session import utcnow
+
+KIND = "Cluster template"
+
+
+def _visible(project_id: str | None) -> list[sa.ColumnElement[bool]]:
+    c = cluster_template.c
+    if project_id is None:  # admin
+        return []
+    return [sa.or_(c.project_id == project_id, sa.and_(c.public.is_(True), c.hidden.is_(False)))]
+
+
+def insert(connection: sa.Connection, values: dict[str, Any]) -> Row:
+    """Store a new template."""
+    row = {**values, "created_at": utcnow(), "updated_at": None}
+    connection.execute(cluster_template.insert().values(row))
+    return row
+
+
+def get(connection: sa.Connection, ident: str, project_id: str | None) -> Row:
+    """By uuid or name, as ``project_id`` (None: everything) sees it. Raises NotFound, Ambiguous."""
+    return rows.find(connection, cluster_template, ident, _visible(project_id), kind=KIND)
+
+
+def page(connection: sa.Connection, project_id: str | None, wanted: Page) -> list[Row]:
+    """One page."""
+    return rows.page(connection, cluster_template, _visible(project_id), wanted, kind=KIND)
+
+
+def update(connection: sa.Connection, uuid: str, values: dict[str, Any]) -> Row:
+    """Store changed fields."""
+    connection.execute(
+        cluster_template.update().where(cluster_template.c.uuid == uuid).values(**values, updated_at=utcnow())
+    )
+    return get(connection, uuid, None)
+
+
+def is_used(connection: sa.Connection, uuid: str) -> bool:
+    """Whether a cluster refers to it."""
+    query = sa.select(cluster.c.id).where(cluster.c.cluster_template_id == uuid).limit(1)
+    return connection.execute(query).first() is not None
+
+
+def delete(connection: sa.Connection, uuid: str) -> None:
+    """Forget it."""
+    connection.execute(cluster_template.delete().where(cluster_template.c.uuid == uuid))
+
+
+def exists(connection: sa.Connection, uuid: str) -> bool:
+    """Whether any template has this uuid."""
+    query = sa.select(cluster_template.c.id).where(cluster_template.c.uuid == uuid)
+    return connection.execute(query).first() is not None

@@ -1,0 +1,105 @@
+"""Clusters: desired state with a generation, and what the conductor writes under its lease."""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from magnum_lite.db import rows
+from magnum_lite.db.rows import Page, Row
+from magnum_lite.db.schema import authority, cluster, node, nodegroup, secret
+from magnum_lite.db.session import now_epoch, utcnow
+from magnum_lite.errors import Stale
+
+KIND = "Cluster"
+
+
+def _visible(project_id: str | None) -> list[sa.ColumnElement[bool]]:
+    return [] if project_id is None else [cluster.c.project_id == project_id]
+
+
+def insert(connection: sa.Connection, values: dict[str, Any]) -> Row:
+    """Store a new cluster, due for a conductor at once."""
+    row = {**values, "created_at": utcnow(), "updated_at": None}
+    connection.execute(cluster.insert().values(row | {"accepted_at": now_epoch()}))
+    return row
+
+
+def get(connection: sa.Connection, ident: str, project_id: str | None) -> Row:
+    """By uuid or name, as ``project_id`` (None: everything) sees it. Raises NotFound, Ambiguous."""
+    return rows.find(connection, cluster, ident, _visible(project_id), kind=KIND)
+
+
+def by_uuid(connection: sa.Connection, uuid: str) -> Row | None:
+    """The whole row, or None when it is gone."""
+    return rows.one(connection, sa.select(cluster).where(cluster.c.uuid == uuid))
+
+
+def page(connection: sa.Connection, project_id: str | None, wanted: Page) -> list[Row]:
+    """One page."""
+    return rows.page(connection, cluster, _visible(project_id), wanted, kind=KIND)
+
+
+def count(connection: sa.Connection, project_id: str) -> int:
+    """Clusters of a project, those being deleted included."""
+    query = sa.select(sa.func.count()).select_from(cluster).where(cluster.c.project_id == project_id)
+    return int(connection.execute(query).scalar_one())
+
+
+def accept(connection: sa.Connection, uuid: str, generation: int, action: str, values: dict[str, Any]) -> int:
+    """Write a new desired state on top of ``generation``; gives the new generation.
+
+    Raises Stale when somebody else changed it meanwhile. The cluster is due at once.
+    """
+    changed = connection.execute(
+        cluster.update()
+        .where(cluster.c.uuid == uuid, cluster.c.generation == generation)
+        .values(
+            **values,
+            action=action,
+            generation=generation + 1,
+            accepted_at=now_epoch(),
+            next_sync=0.0,
+            attempts=0,
+            updated_at=utcnow(),
+        )
+    )
+    if changed.rowcount != 1:
+        raise Stale(f"Cluster {uuid} was changed by somebody else meanwhile. Please look again and retry.")
+    return generation + 1
+
+
+def set_health(connection: sa.Connection, uuid: str, status: str | None, reason: dict[str, Any] | None) -> None:
+    """What an auto-healer says (PATCH health_status); not a new generation."""
+    values: dict[str, Any] = {"updated_at": utcnow()}
+    if status is not None:
+        values["health_status"] = status
+    if reason is not None:
+        values["health_status_reason"] = reason
+    connection.execute(cluster.update().where(cluster.c.uuid == uuid).values(**values))
+
+
+def observe(connection: sa.Connection, uuid: str, fencing_token: int, values: dict[str, Any]) -> bool:
+    """What a conductor learnt; False when it no longer holds the lease (nothing is written then)."""
+    changed = connection.execute(
+        cluster.update()
+        .where(cluster.c.uuid == uuid, cluster.c.fencing_token == fencing_token)
+        .values(**values)
+    )
+    return bool(changed.rowcount == 1)
+
+
+def wake(connection: sa.Connection, uuid: str) -> None:
+    """Make it due at once (a node reported something new)."""
+    connection.execute(cluster.update().where(cluster.c.uuid == uuid).values(next_sync=0.0))
+
+
+def forget(connection: sa.Connection, uuid: str, fencing_token: int) -> bool:
+    """Remove the row and all that hangs on it but events and issued certificates."""
+    gone = connection.execute(
+        cluster.delete().where(cluster.c.uuid == uuid, cluster.c.fencing_token == fencing_token)
+    )
+    if gone.rowcount != 1:
+        return False
+    for table in (node, nodegroup, authority, secret):
+        connection.execute(table.delete().where(table.c.cluster_id == uuid))
+    return True

@@ -1,0 +1,48 @@
+"""Events of clusters; they outlive their cluster for a retention time."""
+
+import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from magnum_lite.db import rows
+from magnum_lite.db.rows import Row
+from magnum_lite.db.schema import event
+from magnum_lite.db.session import utcnow
+
+
+def add(
+    connection: sa.Connection,
+    cluster: Row,
+    kind: str,
+    message: str,
+    **more: Any,
+) -> None:
+    """Record that something happened to ``cluster`` (needs uuid, project_id and generation)."""
+    values = {
+        "cluster_id": cluster["uuid"],
+        "project_id": cluster["project_id"],
+        "generation": cluster.get("generation", 0),
+        "created_at": utcnow(),
+        "level": "info",
+        "kind": kind,
+        "message": message[:8192],
+    }
+    connection.execute(event.insert().values(values | more))
+
+
+def page(
+    connection: sa.Connection, cluster_id: str, project_id: str | None, *, after: int, limit: int
+) -> list[Row]:
+    """Events with an id above ``after``, oldest first."""
+    where = [event.c.cluster_id == cluster_id, event.c.id > after]
+    if project_id is not None:
+        where.append(event.c.project_id == project_id)
+    return rows.many(connection, sa.select(event).where(*where).order_by(event.c.id).limit(limit))
+
+
+def expire(connection: sa.Connection, alive: sa.Select[Any], days: int) -> int:
+    """Drop old events of clusters that are gone; gives how many."""
+    old = utcnow() - datetime.timedelta(days=days)
+    gone = connection.execute(event.delete().where(event.c.created_at < old, event.c.cluster_id.not_in(alive)))
+    return int(gone.rowcount)

@@ -1,0 +1,75 @@
+"""Node records."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from magnum_lite.db import rows
+from magnum_lite.db.rows import Row
+from magnum_lite.db.schema import node
+from magnum_lite.db.session import utcnow
+
+
+def insert(connection: sa.Connection, values: dict[str, Any]) -> Row:
+    """Store a new record."""
+    row = {**values, "created_at": utcnow(), "updated_at": None}
+    connection.execute(node.insert().values(row))
+    return row
+
+
+def get(connection: sa.Connection, uuid: str) -> Row | None:
+    """By uuid."""
+    return rows.one(connection, sa.select(node).where(node.c.uuid == uuid))
+
+
+def of_cluster(connection: sa.Connection, cluster_id: str) -> list[Row]:
+    """All records of a cluster, masters first, by index."""
+    query = sa.select(node).where(node.c.cluster_id == cluster_id).order_by(node.c.role, node.c.index)
+    return rows.many(connection, query)
+
+
+def addresses(connection: sa.Connection, cluster_ids: Sequence[str]) -> list[Row]:
+    """What lists show of nodes, for several clusters in one statement."""
+    c = node.c
+    query = (
+        sa.select(c.cluster_id, c.nodegroup_id, c.role, c.address, c.floating_address)
+        .where(c.cluster_id.in_(cluster_ids), c.state != "gone")
+        .order_by(c.index)
+    )
+    return rows.many(connection, query) if cluster_ids else []
+
+
+def update(connection: sa.Connection, uuid: str, values: dict[str, Any]) -> None:
+    """Store changed fields."""
+    connection.execute(node.update().where(node.c.uuid == uuid).values(**values, updated_at=utcnow()))
+
+
+def use_token(connection: sa.Connection, uuid: str, token_hash: str, fingerprint: str) -> bool:
+    """Spend a bootstrap token for the key ``fingerprint``; False if it was spent for another key."""
+    c = node.c
+    changed = connection.execute(
+        node.update()
+        .where(
+            c.uuid == uuid,
+            c.token_hash == token_hash,
+            sa.or_(c.token_key.is_(None), c.token_key == fingerprint),
+        )
+        .values(token_key=fingerprint, sealed_token=None)
+    )
+    return bool(changed.rowcount == 1)
+
+
+def report(connection: sa.Connection, uuid: str, timestamp: float, values: dict[str, Any]) -> bool:
+    """Store a report if its timestamp is newer than the last one's (replays are not)."""
+    changed = connection.execute(
+        node.update()
+        .where(node.c.uuid == uuid, node.c.last_timestamp < timestamp)
+        .values(**values, last_timestamp=timestamp, updated_at=utcnow())
+    )
+    return bool(changed.rowcount == 1)
+
+
+def delete(connection: sa.Connection, uuid: str) -> None:
+    """Forget it."""
+    connection.execute(node.delete().where(node.c.uuid == uuid))

@@ -1,0 +1,92 @@
+"""Looking rows up and paging through them, the same way for every noun.
+
+Pages are keyset pages: the cost of a page does not grow with its distance from the start.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from magnum_lite.errors import Ambiguous, NotFound
+
+Row = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Page:
+    """Which rows, in which order. ``marker`` is the uuid of the last row of the page before."""
+
+    limit: int
+    marker: str | None = None
+    sort_key: str = "id"
+    descending: bool = False
+
+
+def looks_like_uuid(text: str) -> bool:
+    """Whether a uuid may be meant; names can look like one too, so both are tried."""
+    return len(text) == 36 and text.count("-") == 4
+
+
+def one(connection: sa.Connection, query: sa.Select[Any]) -> Row | None:
+    """The first row as a dict."""
+    row = connection.execute(query).mappings().first()
+    return dict(row) if row is not None else None
+
+
+def many(connection: sa.Connection, query: sa.Select[Any]) -> list[Row]:
+    """All rows as dicts."""
+    return [dict(r) for r in connection.execute(query).mappings()]
+
+
+def find(
+    connection: sa.Connection,
+    table: sa.Table,
+    ident: str,
+    where: Sequence[sa.ColumnElement[bool]],
+    *,
+    kind: str,
+) -> Row:
+    """One row by uuid or by name. Raises NotFound, or Ambiguous if a name is used twice."""
+    for column in (table.c.uuid, table.c.name) if looks_like_uuid(ident) else (table.c.name,):
+        found = many(connection, sa.select(table).where(column == ident, *where).limit(2))
+        if len(found) > 1:
+            raise Ambiguous(kind, ident)
+        if found:
+            return found[0]
+    raise NotFound(kind, ident)
+
+
+def page(
+    connection: sa.Connection, table: sa.Table, where: Sequence[sa.ColumnElement[bool]], wanted: Page, *, kind: str
+) -> list[Row]:
+    """One page of rows."""
+    column = table.c[wanted.sort_key]
+    conditions = list(where)
+    if wanted.marker is not None:
+        last = one(connection, sa.select(table.c.id, column).where(table.c.uuid == wanted.marker, *where))
+        if last is None:
+            raise NotFound(kind, wanted.marker)
+        conditions.append(_after(table, column, last, wanted))
+    order: list[Any] = [table.c.id.desc() if wanted.descending else table.c.id]
+    if wanted.sort_key != "id":
+        order.insert(0, column.desc() if wanted.descending else column)
+        if column.nullable:
+            order.insert(0, column.is_(None).desc() if wanted.descending else column.is_(None))
+    return many(connection, sa.select(table).where(*conditions).order_by(*order).limit(wanted.limit))
+
+
+def _after(table: sa.Table, column: sa.Column[Any], last: Row, wanted: Page) -> sa.ColumnElement[bool]:
+    """Rows behind ``last``; nulls sort last going up, first going down."""
+    down = wanted.descending
+    same_and_later = table.c.id < last["id"] if down else table.c.id > last["id"]
+    if wanted.sort_key == "id":
+        return same_and_later
+    value = last[wanted.sort_key]
+    if value is None:
+        rest = sa.and_(column.is_(None), same_and_later)
+        return sa.or_(rest, column.is_not(None)) if down else rest
+    further = column < value if down else column > value
+    rest = sa.or_(further, sa.and_(column == value, same_and_later))
+    return rest if down or not column.nullable else sa.or_(rest, column.is_(None))

@@ -1,0 +1,30 @@
+"""Heartbeats of conductors."""
+
+import sqlalchemy as sa
+
+from magnum_lite.db import rows
+from magnum_lite.db.rows import Row
+from magnum_lite.db.schema import service
+from magnum_lite.db.session import now_epoch, utcnow
+
+
+def beat(connection: sa.Connection, host: str, binary: str) -> None:
+    """Record that a conductor is alive."""
+    c = service.c
+    changed = connection.execute(
+        service.update()
+        .where(c.host == host, c.binary == binary)
+        .values(report_count=c.report_count + 1, last_seen=now_epoch(), updated_at=utcnow())
+    )
+    if changed.rowcount == 0:
+        connection.execute(
+            service.insert().values(
+                host=host, binary=binary, report_count=1, disabled=False, last_seen=now_epoch(), created_at=utcnow()
+            )
+        )
+
+
+def every(connection: sa.Connection) -> list[Row]:
+    """All of them, with ``age``: seconds since the last beat."""
+    query = sa.select(service, (now_epoch() - service.c.last_seen).label("age")).order_by(service.c.id)
+    return rows.many(connection, query)

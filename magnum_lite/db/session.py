@@ -1,0 +1,91 @@
+"""Engines and transactions. SQLite gets WAL, foreign keys and BEGIN IMMEDIATE for writers: two
+transactions that read and then write would otherwise fail at once with "database is locked".
+"""
+
+import contextlib
+import datetime
+from collections.abc import Iterator
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.expression import FunctionElement
+
+
+class now_epoch(FunctionElement[float]):  # noqa: N801  a SQL function
+    """Unix seconds by the database's clock, so that conductors' clocks need not agree."""
+
+    type = sa.Double()
+    inherit_cache = True
+
+
+@compiles(now_epoch, "sqlite")
+def _sqlite(*_: Any, **__: Any) -> str:
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+@compiles(now_epoch, "mysql")
+@compiles(now_epoch, "mariadb")
+def _mysql(*_: Any, **__: Any) -> str:
+    return "CAST(UNIX_TIMESTAMP(NOW(6)) AS DOUBLE)"
+
+
+@compiles(now_epoch, "postgresql")
+def _postgresql(*_: Any, **__: Any) -> str:
+    return "CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS DOUBLE PRECISION)"
+
+
+def utcnow() -> datetime.datetime:
+    """Naive UTC, as the tables store it."""
+    return datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+
+
+class Database:
+    """One process's way to the database."""
+
+    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+        parsed = make_url(url)
+        self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        options: dict[str, Any] = {"pool_pre_ping": not self.is_sqlite}
+        if self.is_sqlite and parsed.database in {None, "", ":memory:"}:
+            options |= {"poolclass": sa.StaticPool, "connect_args": {"check_same_thread": False}}
+        elif self.is_sqlite:
+            options |= {"pool_size": pool_size, "connect_args": {"timeout": 30, "check_same_thread": False}}
+        else:
+            options |= {"pool_size": pool_size, "max_overflow": pool_size, "pool_recycle": 1800}
+        if parsed.get_backend_name() in {"mysql", "mariadb"}:
+            # READ COMMITTED: a compare-and-swap must see what was committed meanwhile.
+            options["isolation_level"] = "READ COMMITTED"
+        self.engine = sa.create_engine(parsed, **options)
+        if self.is_sqlite:
+            sa.event.listen(self.engine, "connect", _prepare_sqlite)
+            sa.event.listen(self.engine, "begin", _begin_sqlite)
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """A connection for SELECTs."""
+        with self.engine.connect().execution_options(magnum_lite_read=True) as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """A transaction; commits at the end, rolls back on an exception."""
+        with self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    def now(self) -> float:
+        """The database's clock."""
+        with self.read() as connection:
+            return float(connection.execute(sa.select(now_epoch())).scalar_one())
+
+
+def _prepare_sqlite(dbapi: Any, _record: Any) -> None:
+    dbapi.isolation_level = None  # we emit BEGIN ourselves
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=30000"):
+        dbapi.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    reading = connection.get_execution_options().get("magnum_lite_read")
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")

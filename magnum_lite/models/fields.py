@@ -1,0 +1,155 @@
+"""How a resource declares a field: once, with everything that the API, the database and both
+dialects need to know about it.
+"""
+
+import ast
+import datetime
+import enum
+import json
+import re
+from typing import Annotated, Any
+
+import pydantic
+
+MAX_LABELS = 256
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_TRUE = {"true", "1", "yes", "on", "t", "y"}
+_FALSE = {"false", "0", "no", "off", "f", "n"}
+
+
+class Access(enum.Enum):
+    """Who may write a field, and who sees it."""
+
+    WRITE = "write"  # POST and PATCH
+    CREATE = "create"  # POST only
+    UPDATE = "update"  # PATCH only
+    READ = "read"  # answers only
+    PRIVATE = "private"  # a column, never shown
+
+
+def field(
+    default: Any = ...,
+    *,
+    doc: str,
+    access: Access = Access.WRITE,
+    bay: str | None = None,
+    summary: bool = False,
+    stored: bool = True,
+    removable: bool = True,
+    since: tuple[int, int] = (1, 1),
+    until: tuple[int, int] | None = None,
+    **constraints: Any,
+) -> Any:
+    """Declare a field.
+
+    ``bay`` is its name in the 2016 dialect where that differs; ``summary`` puts it into lists;
+    ``stored=False`` marks views that are computed when read; ``since``/``until`` are the first and
+    the last microversion that show it; ``removable=False`` refuses a JSON patch ``remove``.
+    """
+    if isinstance(default, dict | list):
+        value = default
+        constraints["default_factory"] = lambda: type(value)(value)
+    else:
+        constraints["default"] = default
+    return pydantic.Field(
+        description=doc,
+        json_schema_extra={
+            "access": access.value,
+            "bay": bay,
+            "summary": summary,
+            "stored": stored,
+            "removable": removable,
+            "since": list(since),
+            "until": list(until) if until else None,
+        },
+        **constraints,
+    )
+
+
+def _text(value: Any) -> Any:
+    if isinstance(value, str) and _CONTROL.search(value):
+        raise ValueError("control characters are not allowed")
+    return value
+
+
+def integer(value: Any) -> Any:
+    """A string that is an integer is taken: Horizon and Terraform send those."""
+    if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
+        raise ValueError("must be an integer")
+    if isinstance(value, str):
+        if not re.fullmatch(r"[+-]?\d{1,18}", value.strip()):
+            raise ValueError("must be an integer")
+        return int(value)
+    return value
+
+
+def _boolean(value: Any) -> Any:
+    """Strings are taken as upstream takes them: Horizon sends ``"False"``."""
+    if isinstance(value, str) and value.strip().lower() in _TRUE | _FALSE:
+        return value.strip().lower() in _TRUE
+    if isinstance(value, int) and value in {0, 1}:
+        return bool(value)
+    raise ValueError("must be true or false")
+
+
+def mapping(value: Any) -> Any:
+    """Old clients and Terraform send a map as the text of one: ``"{'a': 'b'}"``."""
+    if not isinstance(value, str):
+        return value
+    for read in (json.loads, ast.literal_eval):
+        try:
+            found = read(value)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            continue
+        if isinstance(found, dict):
+            return found
+    raise ValueError("must be a map of strings")
+
+
+def _labels(value: Any) -> Any:
+    value = mapping(value)
+    if not isinstance(value, dict):
+        raise ValueError("must be a map of strings")  # noqa: TRY004  pydantic wants ValueError
+    if len(value) > MAX_LABELS:
+        raise ValueError(f"at most {MAX_LABELS} labels are kept")
+    out = {}
+    for key, item in value.items():
+        if not isinstance(key, str) or not 1 <= len(key) <= 255 or _CONTROL.search(key):
+            raise ValueError("each label's name is a text of 1 to 255 characters")
+        if isinstance(item, bool | int | float):
+            out[key] = str(item)
+        elif isinstance(item, str) and len(item) <= 4096:
+            out[key] = _text(item)
+        else:
+            raise ValueError(f"label {key!r}: must be a text (up to 4096 characters), number or boolean")
+    return out
+
+
+def _uuid(value: Any) -> Any:
+    if isinstance(value, str) and re.fullmatch(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", value):
+        return value.lower()
+    raise ValueError("must be a uuid")
+
+
+_STRICT = pydantic.Field(strict=True)
+Text = Annotated[str, pydantic.BeforeValidator(_text), _STRICT, pydantic.StringConstraints(max_length=255)]
+LongText = Annotated[str, pydantic.BeforeValidator(_text), _STRICT, pydantic.StringConstraints(max_length=8192)]
+Ident = Annotated[
+    str, pydantic.BeforeValidator(_text), _STRICT, pydantic.StringConstraints(min_length=1, max_length=255)
+]
+Uuid = Annotated[str, pydantic.BeforeValidator(_uuid), pydantic.StringConstraints(max_length=36)]
+Integer = Annotated[int, pydantic.BeforeValidator(integer)]
+Count = Annotated[int, pydantic.BeforeValidator(integer), pydantic.Field(ge=0, le=10_000)]
+Port = Annotated[int, pydantic.BeforeValidator(integer), pydantic.Field(ge=1024, le=65535)]
+GiB = Annotated[int, pydantic.BeforeValidator(integer), pydantic.Field(ge=1, le=65_536)]
+Boolean = Annotated[bool, pydantic.BeforeValidator(_boolean)]
+Labels = Annotated[dict[str, str], pydantic.BeforeValidator(_labels)]
+Strings = list[str]
+Document = dict[str, Any]
+Timestamp = datetime.datetime
+
+
+class Resource(pydantic.BaseModel):
+    """Base of every declaration. Instances are frozen values."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, from_attributes=True)

@@ -1,0 +1,43 @@
+"""One node of a cluster, and the token that lets its machine enrol once."""
+
+from magnum_lite.models import fields as f
+from magnum_lite.models.fields import Access, field
+from magnum_lite.models.status import NodeState
+
+READ, PRIVATE = Access.READ, Access.PRIVATE
+
+
+class Node(f.Resource):
+    """The record of a node; the machine proves with its key that it is this one."""
+
+    uuid: f.Uuid = field(doc="Identifier.", access=READ)
+    cluster_id: f.Uuid = field(doc="Its cluster.", access=READ)
+    nodegroup_id: f.Uuid = field(doc="Its node group.", access=READ)
+    role: f.Text = field(doc="master or worker.", access=READ)
+    index: int = field(doc="Index in Heat's resource group.", access=READ)
+    hostname: f.Text = field(doc="Derived from the cluster's uuid.", access=READ)
+    state: f.Text = field(NodeState.PLANNED.value, doc="See NodeState.", access=READ)
+    step: f.Text = field("", doc="Last step that it reported.", access=READ)
+    percent: int = field(0, doc="0..100.", access=READ)
+    message: f.LongText | None = field(None, doc="Last message.", access=READ)
+    log: f.LongText | None = field(None, doc="Last log lines of a failure.", access=READ)
+    healthy: f.Boolean | None = field(None, doc="By its own report.", access=READ)
+    server_id: f.Text | None = field(None, doc="Nova server.", access=READ)
+    address: f.Text | None = field(None, doc="On the cluster's network.", access=READ)
+    floating_address: f.Text | None = field(None, doc="Floating IP.", access=READ)
+    stack_id: f.Text | None = field(None, doc="Nested stack.", access=PRIVATE)
+    signalled: f.Boolean = field(False, doc="Its wait condition got our signal.", access=PRIVATE)
+    engine_id: f.Text | None = field(None, doc="Id in the swarm.", access=READ)
+    versions: f.Document = field({}, doc="docker, kernel, os.", access=READ)
+    first_seen: float | None = field(None, doc="Unix seconds.", access=PRIVATE)
+    last_report: float | None = field(None, doc="Unix seconds, server's clock.", access=PRIVATE)
+    last_timestamp: float = field(0.0, doc="The node's own, must grow.", access=PRIVATE)
+    identity: f.LongText | None = field(None, doc="Its certificate, PEM.", access=PRIVATE)
+    token_hash: f.Text | None = field(None, doc="SHA-256 of the bootstrap token.", access=PRIVATE)
+    sealed_token: f.LongText | None = field(None, doc="Gone once used.", access=PRIVATE)
+    token_expires: float = field(0.0, doc="Unix seconds.", access=PRIVATE)
+    token_key: f.Text | None = field(None, doc="Fingerprint of the key that used it.", access=PRIVATE)
+    collect_logs: f.Boolean = field(False, doc="Somebody asked for its logs.", access=PRIVATE)
+    logs: f.Document = field({}, doc="What it answered.", access=PRIVATE)
+    created_at: f.Timestamp | None = field(None, doc="UTC.", access=READ)
+    updated_at: f.Timestamp | None = field(None, doc="UTC.", access=READ)

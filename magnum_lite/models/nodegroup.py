@@ -1,0 +1,44 @@
+"""A node group: nodes of one role, flavor and image. Every cluster has ``default-master`` and
+``default-worker``; the cluster's counts are views of them.
+"""
+
+from typing import Literal
+
+from magnum_lite.models import fields as f
+from magnum_lite.models.fields import Access, field
+
+DEFAULT_MASTER = "default-master"
+DEFAULT_WORKER = "default-worker"
+
+
+class NodeGroup(f.Resource):
+    """The one declaration of a node group."""
+
+    uuid: f.Uuid = field(doc="Identifier.", access=Access.READ, summary=True)
+    name: f.Ident = field(doc="Unique within the cluster.", access=Access.CREATE, summary=True)
+    cluster_id: f.Uuid = field(doc="Its cluster.", access=Access.READ)
+    project_id: f.Text = field("", doc="Owner.", access=Access.READ)
+    role: f.Ident = field("worker", doc="master, worker or a word of your own.", access=Access.CREATE, summary=True)
+    node_count: f.Count = field(1, doc="Wanted nodes.", access=Access.CREATE, summary=True)
+    min_node_count: f.Count = field(0, doc="Lower bound of scaling.", summary=True)
+    max_node_count: f.Count | None = field(None, doc="Upper bound of scaling.", summary=True)
+    flavor_id: f.Ident | None = field(None, doc="Nova flavor.", access=Access.CREATE, summary=True)
+    image_id: f.Ident | None = field(None, doc="Glance image.", access=Access.CREATE, summary=True)
+    docker_volume_size: f.GiB | None = field(None, doc="GiB.", access=Access.CREATE)
+    labels: f.Labels = field({}, doc="Labels of the group.", access=Access.CREATE)
+    merge_labels: f.Boolean = field(False, doc="Merge into the cluster's.", access=Access.CREATE, summary=True)
+    node_labels: f.Labels = field({}, doc="Labels of its nodes in the engine.")
+    node_taints: f.Strings = field([], doc="key=value:Effect.")
+    is_default: f.Boolean = field(False, doc="Made with the cluster.", access=Access.READ, summary=True)
+    status: f.Text = field("CREATE_IN_PROGRESS", doc="What goes on.", access=Access.READ, summary=True)
+    status_reason: f.LongText | None = field(None, doc="Why.", access=Access.READ)
+    stack_id: f.Text | None = field(None, doc="Heat stack.", access=Access.READ, summary=True)
+    version: f.Text | None = field(None, doc="Engine's version.", access=Access.READ)
+    node_addresses: f.Strings = field([], doc="Of its nodes.", access=Access.READ, stored=False)
+    created_at: f.Timestamp | None = field(None, doc="UTC.", access=Access.READ)
+    updated_at: f.Timestamp | None = field(None, doc="UTC.", access=Access.READ)
+    nodes_to_remove: f.Strings = field([], doc="Chosen by the user, not yet removed.", access=Access.PRIVATE)
+    removed_indices: list[int] = field([], doc="Never used again by Heat.", access=Access.PRIVATE)
+
+
+Role = Literal["master", "worker"]
