@@ -1,0 +1,63 @@
+"""The in-memory twin of the look-ups, for developers and fast tests."""
+
+import dataclasses
+from typing import NoReturn
+
+from magnum_lite.cloud.lookups import Flavor, Image, Room
+from magnum_lite.context import Context
+from magnum_lite.errors import NotFound, Unavailable
+
+
+@dataclasses.dataclass
+class MemoryLookups:
+    """A small cloud that is always the same. ``down`` names a service that does not answer."""
+
+    images: tuple[Image, ...] = (
+        Image("0c6c7a5e-5a5b-4b3a-9a3e-0f3b1c2d4e5f", "fedora-atomic-23", "fedora-atomic"),
+        Image("1d7d8b6f-6b6c-4c4b-8b4f-1a4c2d3e5f6a", "debian-12-node", "debian"),
+        Image("2e8e9c70-7c7d-4d5c-9c50-2b5d3e4f6a7b", "plain", None),
+    )
+    flavors: tuple[Flavor, ...] = (
+        Flavor("1", "m1.small", 1, 1024, 10),
+        Flavor("2", "m1.medium", 2, 2048, 20),
+        Flavor("3", "m2.medium", 2, 4096, 40),
+    )
+    keys: tuple[str, ...] = ("my-key", "testkey")
+    networks: tuple[str, ...] = ("public", "CERN_NETWORK", "private")
+    subnets: tuple[str, ...] = ("private-subnet",)
+    limits: Room = Room(None, None, None)
+    down: str | None = None
+
+    def _up(self, service: str) -> None:
+        if self.down == service:
+            raise Unavailable(service)
+
+    def image(self, context: Context, ident: str) -> Image:  # noqa: ARG002
+        self._up("image")
+        return next((i for i in self.images if ident in {i.id, i.name}), None) or _none("Image", ident)
+
+    def flavor(self, context: Context, ident: str) -> Flavor:  # noqa: ARG002
+        self._up("compute")
+        return next((f for f in self.flavors if ident in {f.id, f.name}), None) or _none("Flavor", ident)
+
+    def public_key(self, context: Context, name: str) -> str:  # noqa: ARG002
+        self._up("compute")
+        if name not in self.keys:
+            raise NotFound("Keypair", name)
+        return f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJm9bVQ0m0h9nJ0g6f3i0m0 {name}"
+
+    def network(self, context: Context, ident: str) -> str:  # noqa: ARG002
+        self._up("network")
+        return ident if ident in self.networks else _none("Network", ident)
+
+    def subnet(self, context: Context, ident: str) -> str:  # noqa: ARG002
+        self._up("network")
+        return ident if ident in self.subnets else _none("Subnet", ident)
+
+    def room(self, context: Context) -> Room:  # noqa: ARG002
+        self._up("compute")
+        return self.limits
+
+
+def _none(kind: str, ident: str) -> NoReturn:
+    raise NotFound(kind, ident)

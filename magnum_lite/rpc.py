@@ -1,0 +1,86 @@
+"""How API and node door speak to a conductor: ``cast`` to nudge, ``call`` for what needs a key.
+
+Domain errors travel as data, so that no exception class is built from the wire.
+"""
+
+from typing import Any
+
+import oslo_messaging
+
+from magnum_lite import errors
+from magnum_lite.context import Context
+
+TOPIC = "magnum-lite-conductor"
+NAMESPACE = "conductor"
+VERSION = "1.0"
+_ERRORS: dict[str, type[errors.MagnumLiteError]] = {
+    c.code: c for c in (errors.Conflict, errors.Forbidden, errors.Unsupported)
+}
+
+
+def transport(conf: Any) -> Any:
+    """The message bus of ``transport_url``; oslo.messaging insists on the global configuration."""
+    return oslo_messaging.get_rpc_transport(conf)
+
+
+def failure(error: errors.MagnumLiteError) -> dict[str, Any]:
+    """An error in the form that travels."""
+    out: dict[str, Any] = {"code": error.code, "message": error.message}
+    if isinstance(error, errors.InvalidInput):
+        out["problems"] = [[p.field, p.message] for p in error.problems]
+    elif isinstance(error, errors.NotFound):
+        out |= {"kind": error.kind, "ident": error.ident}
+    elif isinstance(error, errors.Unavailable):
+        out |= {"service": error.service, "retry_after": error.retry_after}
+    return {"error": out}
+
+
+def _raise(found: dict[str, Any]) -> None:
+    code = found.get("code")
+    if code == errors.InvalidInput.code:
+        raise errors.InvalidInput(*(errors.Problem(f, m) for f, m in found.get("problems", ())))
+    if code == errors.NotFound.code:
+        raise errors.NotFound(found.get("kind", "object"), found.get("ident", ""))
+    if code == errors.Unavailable.code:
+        raise errors.Unavailable(found["service"], retry_after=found.get("retry_after", 5))
+    raise _ERRORS.get(str(code), errors.MagnumLiteError)(found.get("message", "The conductor failed."))
+
+
+class Conductors:
+    """A client's view of all conductors."""
+
+    def __init__(self, bus: Any, *, timeout: int) -> None:
+        target = oslo_messaging.Target(topic=TOPIC, namespace=NAMESPACE, version=VERSION)
+        self._client = oslo_messaging.get_rpc_client(bus, target, timeout=timeout)
+
+    def look(self, cluster_uuid: str) -> None:
+        """Nudge: something about this cluster changed. Losing it costs latency, never correctness."""
+        try:
+            self._client.cast({}, "look", cluster_uuid=cluster_uuid)
+        except oslo_messaging.MessagingException:
+            return
+
+    def sign(self, context: Context, cluster_uuid: str, csr: str, ttl: int | None) -> str:
+        """A client certificate, PEM. ``ttl`` in seconds, None: the operator's default."""
+        return str(self._call("sign", context=context.to_wire(), cluster_uuid=cluster_uuid, csr=csr, ttl=ttl))
+
+    def enrol(self, request: dict[str, Any]) -> dict[str, Any]:
+        """A node's enrolment (or renewal, when ``signed_by`` says whose key signed it)."""
+        return dict(self._call("enrol", request=request))
+
+    def keep_join_tokens(self, node_id: str, tokens: dict[str, str]) -> None:
+        """A manager's Swarm join tokens, to be sealed."""
+        self._call("keep_join_tokens", node_id=node_id, tokens=tokens)
+
+    def join_token(self, node_id: str) -> str | None:
+        """The join token that this node may have."""
+        return self._call("join_token", node_id=node_id)
+
+    def _call(self, method: str, **arguments: Any) -> Any:
+        try:
+            answer = self._client.call({}, method, **arguments)
+        except oslo_messaging.MessagingException as error:
+            raise errors.Unavailable("conductor") from error
+        if "error" in answer:
+            _raise(answer["error"])
+        return answer["result"]
