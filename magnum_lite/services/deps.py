@@ -1,0 +1,35 @@
+"""What the use cases work with; made once per process."""
+
+import dataclasses
+from typing import Any, Protocol
+
+from magnum_lite.cloud.lookups import Lookups
+from magnum_lite.context import Context
+from magnum_lite.db.session import Database
+from magnum_lite.policy import Policy
+
+
+class ConductorPort(Protocol):
+    """What the API asks of conductors (``rpc.Conductors``)."""
+
+    def look(self, cluster_uuid: str) -> None:
+        """Nudge."""
+
+    def sign(self, context: Context, cluster_uuid: str, csr: str, ttl: int | None) -> str:
+        """A client certificate, PEM."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Deps:
+    """Ports of the use cases."""
+
+    conf: Any
+    database: Database
+    policy: Policy
+    lookups: Lookups
+    conductors: ConductorPort
+
+
+def scope(context: Context) -> str | None:
+    """The project whose objects the caller sees; None: all of them."""
+    return None if context.is_admin else context.project_id

@@ -1,0 +1,115 @@
+"""Clusters as users see them: the row, its node groups and its nodes, in three statements however
+many clusters there are.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from magnum_lite.context import Context
+from magnum_lite.db import clusters as db
+from magnum_lite.db import events, nodegroups, nodes
+from magnum_lite.db.rows import Page, Row
+from magnum_lite.drivers import assembly
+from magnum_lite.errors import NotFound
+from magnum_lite.models import labels as registry
+from magnum_lite.models import status
+from magnum_lite.services.deps import Deps, scope
+
+HIDDEN = "***"
+
+
+def page(deps: Deps, context: Context, wanted: Page, *, detail: bool) -> list[Row]:
+    """One page of clusters."""
+    deps.policy.check(context, "cluster:detail" if detail else "cluster:get_all")
+    with deps.database.read() as connection:
+        found = db.page(connection, scope(context), wanted)
+        return _completed(connection, found, detail=detail)
+
+
+def get(deps: Deps, context: Context, ident: str) -> Row:
+    """One cluster, with everything."""
+    deps.policy.check(context, "cluster:get")
+    with deps.database.read() as connection:
+        found = db.get(connection, ident, scope(context))
+        return _completed(connection, [found], detail=True)[0]
+
+
+def _completed(connection: sa.Connection, found: Sequence[Row], *, detail: bool) -> list[Row]:
+    uuids = [r["uuid"] for r in found]
+    groups = nodegroups.of_clusters(connection, uuids)
+    members: dict[str, list[Row]] = {u: [] for u in uuids}
+    for member in nodes.addresses(connection, uuids) if detail else ():
+        members[member["cluster_id"]].append(member)
+    return [_shown(r, groups[r["uuid"]], members[r["uuid"]]) for r in found]
+
+
+def masked(labels: dict[str, str]) -> dict[str, str]:
+    """Labels without the values of secret ones."""
+    secret = {name for name in labels if name in registry.LABELS and registry.LABELS[name].secret}
+    return {name: HIDDEN if name in secret else value for name, value in labels.items()}
+
+
+def _shown(row: Row, groups: Sequence[Row], members: Sequence[Row]) -> Row:
+    masters, workers = [], []
+    for member in members:
+        address = member["floating_address"] or member["address"]
+        if address:
+            (masters if member["role"] == "master" else workers).append(address)
+    own, theirs = row["labels"] or {}, row["template"].get("labels") or {}
+    effective = assembly.labels(row, row["template"])
+    now = status.shown(
+        action=row["action"],
+        status=row["status"],
+        generation=row["generation"],
+        observed_generation=row["observed_generation"],
+    )
+    got = assembly.effective(row, row["template"])
+    return row | {
+        "status": now,
+        "labels": masked(effective),
+        "labels_added": masked({k: v for k, v in effective.items() if k not in theirs}),
+        "labels_overridden": masked({k: v for k, v in theirs.items() if own.get(k, v) != v}),
+        "labels_skipped": masked({k: v for k, v in theirs.items() if k not in effective}),
+        "node_count": sum(g["node_count"] for g in groups if g["role"] != "master"),
+        "master_count": sum(g["node_count"] for g in groups if g["role"] == "master"),
+        "master_addresses": masters,
+        "node_addresses": workers,
+        "cluster_id": row["stack_id"],
+        "faults": row["faults"] if now.endswith(status.FAILED) else {},
+        **{n: got.get(n) for n in ("flavor_id", "master_flavor_id", "docker_volume_size")},
+        **{n: got.get(n) for n in ("fixed_network", "fixed_subnet", "floating_ip_enabled", "master_lb_enabled")},
+    }
+
+
+def cluster_events(deps: Deps, context: Context, ident: str, *, after: int, limit: int) -> list[Row]:
+    """Events of a cluster, oldest first. By uuid they are found after its deletion, too."""
+    deps.policy.check(context, "cluster:events")
+    with deps.database.read() as connection:
+        try:
+            ident = db.get(connection, ident, scope(context))["uuid"]
+        except NotFound:
+            found = events.page(connection, ident, scope(context), after=after, limit=limit)
+            if not found and after == 0:
+                raise
+            return found
+        return events.page(connection, ident, scope(context), after=after, limit=limit)
+
+
+def cluster_nodes(deps: Deps, context: Context, ident: str) -> list[Row]:
+    """Records of a cluster's nodes."""
+    deps.policy.check(context, "cluster:get")
+    with deps.database.read() as connection:
+        found = db.get(connection, ident, scope(context))
+        return nodes.of_cluster(connection, found["uuid"])
+
+
+def ask_for_logs(deps: Deps, context: Context, ident: str) -> dict[str, Any]:
+    """Ask every node's agent for its logs; they answer with their next report."""
+    with deps.database.write() as connection:
+        found = db.get(connection, ident, scope(context))
+        deps.policy.check(context, "cluster:update", found["project_id"])
+        for member in nodes.of_cluster(connection, found["uuid"]):
+            nodes.update(connection, member["uuid"], {"collect_logs": True})
+    return found
