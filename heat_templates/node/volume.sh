@@ -1,0 +1,42 @@
+#!/bin/bash
+# Mounts the data volume at /var/lib/docker; runs each time before dockerd starts. Formats it only if it
+# is blank, and refuses one that holds something else.
+set -euo pipefail
+target=/var/lib/docker
+label=ml-docker
+volume=$(cat /etc/magnum-lite/volume)
+[ -n "$volume" ] || exit 0
+
+# The hypervisor shows the first 20 characters of the volume's id as the disk's serial number.
+find_device() {
+    local link
+    for link in /dev/disk/by-id/*"${volume:0:20}"*; do
+        case $link in *-part[0-9]*) continue ;; esac
+        if [ -b "$link" ]; then
+            readlink -f "$link"
+            return
+        fi
+    done
+    return 1
+}
+
+device=''
+for _ in {1..300}; do # it is attached after the server has started
+    device=$(find_device) && break
+    sleep 1
+done
+[ -n "$device" ] || { echo "volume $volume did not appear on this node within 300 s" >&2; exit 1; }
+[ "$(findmnt -n -o LABEL --mountpoint "$target" || true)" != "$label" ] || exit 0
+[ "$(findmnt -n -o SOURCE --mountpoint "$target" || true)" != "$device" ] || exit 0
+
+found=0
+blkid -p "$device" > /dev/null || found=$?
+if [ "$found" -eq 2 ]; then
+    echo "formatting $device, which is blank"
+    mkfs.ext4 -q -m 1 -L "$label" "$device"
+elif [ "$(blkid -p -s LABEL -o value "$device")" != "$label" ]; then
+    echo "$device (volume $volume) holds data that is not this engine's: not touched" >&2
+    exit 1
+fi
+mkdir -p "$target"
+mount "$device" "$target"

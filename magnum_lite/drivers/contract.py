@@ -1,0 +1,141 @@
+"""What a driver is given, what it gives back, and the port that every engine (COE) implements.
+
+All of it is values: a driver turns a ``ClusterSpec`` into a ``StackRequest`` and a stack's outputs
+into ``StackFacts``. It reads template and script texts from disk and nothing else.
+"""
+
+import dataclasses
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from magnum_lite.errors import Problem
+from magnum_lite.models.stack import NodeFacts, StackFacts, StackRequest
+
+MASTER = "master"
+WORKER = "worker"
+
+_NOT_IN_LABEL = re.compile(r"[^a-z0-9]+")
+_SLUG_LENGTH = 20
+_WORD = {MASTER: "manager", WORKER: "worker"}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class GroupSpec:
+    """Nodes of one role, flavor and image.
+
+    ``role`` is ``master`` or ``worker``. ``docker_volume_size`` is in GiB; None means that the engine
+    keeps its data on the server's own disk. ``credentials`` maps an index to
+    ``<node uuid>:<bootstrap token in hex>``, for the nodes that have not enrolled yet, and only them.
+
+    ``removed_indices`` are all indices that were ever taken out of the *stack*; Heat never uses them
+    again. An index that the stack never held must not be in it: Heat ignores it then, and will give
+    that index to the next new node. The nodes of a group are therefore always
+    ``desired_indices(count, removed_indices)``.
+    """
+
+    name: str
+    role: str
+    count: int
+    flavor: str
+    image: str
+    docker_volume_size: int | None = None
+    removed_indices: tuple[int, ...] = ()
+    credentials: Mapping[int, str] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class DoorSpec:
+    """Where nodes find the node door (no trailing slash), and the CA that signed its certificate."""
+
+    url: str
+    ca_pem: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterSpec:
+    """Everything that a stack is made from. ``labels`` are the effective ones (template and cluster)."""
+
+    uuid: str
+    name: str
+    stack_name: str
+    timeout_mins: int
+    groups: tuple[GroupSpec, ...]
+    door: DoorSpec
+    labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    ssh_public_key: str | None = None
+    external_network: str | None = None
+    fixed_network: str | None = None
+    fixed_subnet: str | None = None
+    dns_nameservers: tuple[str, ...] = ()
+    floating_ip_enabled: bool = True
+    docker_storage_driver: str = "overlay2"
+    volume_driver: str | None = None
+    http_proxy: str | None = None
+    https_proxy: str | None = None
+    no_proxy: str | None = None
+    insecure_registry: str | None = None
+
+    def group(self, role: str) -> GroupSpec:
+        """The default group of a role. Raises KeyError if there is none."""
+        for group in self.groups:
+            if group.role == role:
+                return group
+        raise KeyError(role)
+
+
+class Driver(Protocol):
+    """One engine. Stateless: one object serves all clusters at once."""
+
+    coe: str
+
+    def check(self, spec: ClusterSpec) -> list[Problem]:
+        """What this engine can not do, all of it at once; empty if ``stack_request`` will work.
+        Credentials are not looked at: the API checks before there are nodes.
+        """
+        ...
+
+    def stack_request(self, spec: ClusterSpec) -> StackRequest:
+        """The stack that the cluster wants. The same spec always gives the same request."""
+        ...
+
+    def facts(self, outputs: Mapping[str, Any]) -> StackFacts:
+        """What the stack's outputs say; whatever is not there yet is None or left out."""
+        ...
+
+    def server_names(self, spec: ClusterSpec, node: NodeFacts) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """DNS names and IP addresses for the certificate of this node's engine API; both empty for a
+        node that serves no API.
+        """
+        ...
+
+
+def hostname(cluster_uuid: str, cluster_name: str, role: str, index: int) -> str:
+    """Name of a node: a DNS label of at most 63 characters, unique by the cluster's uuid and readable
+    by its name: ``<slug>-<first 8 of the uuid>-<manager|worker>-<index>``.
+    """
+    return f"{hostname_prefix(cluster_uuid, cluster_name)}-{_WORD[role]}-{index}"
+
+
+def hostname_prefix(cluster_uuid: str, cluster_name: str) -> str:
+    """The part of ``hostname`` that all nodes of a cluster share."""
+    return f"{_slug(cluster_name)}-{cluster_uuid[:8].lower()}"
+
+
+def desired_indices(count: int, removed: tuple[int, ...]) -> tuple[int, ...]:
+    """The indices that Heat's resource group will hold, by its own rule: the first ``count`` numbers
+    that were never removed.
+    """
+    found: list[int] = []
+    index = 0
+    while len(found) < count:
+        if index not in removed:
+            found.append(index)
+        index += 1
+    return tuple(found)
+
+
+def _slug(name: str) -> str:
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return _NOT_IN_LABEL.sub("-", plain).strip("-")[:_SLUG_LENGTH].strip("-") or "bay"

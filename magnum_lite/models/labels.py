@@ -1,0 +1,201 @@
+"""The label registry: which labels a cluster can have, their types, and what they do.
+
+A label that is not here is kept and returned (existing templates carry dozens) and warned about.
+One entry a label; nothing else in the tree says what a label means.
+"""
+
+import dataclasses
+import difflib
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+Kind = Literal["str", "int", "bool", "cidr", "cidrs", "map", "url", "ports", "auth"]
+Feeds = Literal["heat", "node", "service", "nothing"]
+
+ALL = frozenset({"swarm", "kubernetes"})
+SWARM = frozenset({"swarm"})
+
+_TRUE = frozenset({"true", "1", "yes", "on", "t", "y"})
+_FALSE = frozenset({"false", "0", "no", "off", "f", "n"})
+_LABEL_KEY = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?")
+_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?(?:/[\w./-]*)?")
+_URL = re.compile(r"https?://[^\s'\"\\\x00-\x1f\x7f`$]+")
+_PORTS = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?(?:/(tcp|udp))?")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Label:
+    """One known label. ``secret`` values are never put into user data, a template or a log, and an API
+    answer shows ``***`` in their place. ``feeds`` says who uses it; ``nothing``: taken, no effect.
+    """
+
+    name: str
+    kind: Kind
+    meaning: str
+    default: str | None = None
+    coes: frozenset[str] = ALL
+    feeds: Feeds = "heat"
+    secret: bool = False
+    choices: tuple[str, ...] = ()
+
+
+_ENTRIES = (
+    Label(name="node_labels", kind="map", feeds="service",
+          meaning="Labels of the default workers in the engine, key=value,key=value."),
+    Label(name="fixed_subnet_cidr", kind="cidr",
+          meaning="Range of the bay's own subnet, where the cloud has no default subnet pool."),
+    Label(name="ssh_allowed_cidrs", kind="cidrs",
+          meaning="From where SSH to the nodes is open; closed if absent."),
+    Label(name="published_ports", kind="ports", default="80,443,30000-32767",
+          meaning="Ports of the tenant's services that the security group opens, e.g. 80,8000-8100,53/udp;"
+                  " 'none' opens nothing."),
+    Label(name="docker_volume_type", kind="str",
+          meaning="Cinder volume type of the volume for /var/lib/docker."),
+    Label(name="availability_zone", kind="str", meaning="Zone of the nodes and their volumes."),
+    Label(name="nodes_affinity_policy", kind="str", default="soft-anti-affinity",
+          choices=("soft-anti-affinity", "anti-affinity", "soft-affinity", "affinity", "none"),
+          meaning="Server group policy of managers, and of workers; 'none' makes no server group."),
+    Label(name="registry_mirror", kind="url", coes=SWARM, feeds="node",
+          meaning="Pull-through mirror of Docker Hub for all nodes."),
+    Label(name="registry_auth", kind="auth", coes=SWARM, feeds="service", secret=True,
+          meaning="Credentials for private registries, host=user:password,…; given to a node when it enrols,"
+                  " for the docker command of its root user."),
+    Label(name="cvmfs", kind="bool", default="false", feeds="nothing",
+          meaning="CVMFS on the nodes: taken, not offered yet."),
+    # What templates of other installations carry. They are taken without a warning and do nothing here.
+    Label(name="swarm_strategy", kind="str", coes=SWARM, feeds="nothing",
+          meaning="Strategy of classic Swarm; swarm mode spreads."),
+    Label(name="rexray_preempt", kind="bool", coes=SWARM, feeds="nothing",
+          meaning="REX-Ray: not offered yet."),
+    Label(name="flannel_network_cidr", kind="cidr", feeds="nothing",
+          meaning="Swarm's overlay networks choose their own ranges."),
+    Label(name="flannel_network_subnetlen", kind="int", feeds="nothing", meaning="See flannel_network_cidr."),
+    Label(name="flannel_backend", kind="str", feeds="nothing", meaning="See flannel_network_cidr."),
+)  # fmt: skip
+
+LABELS: Mapping[str, Label] = {entry.name: entry for entry in _ENTRIES}
+
+
+def known(coe: str) -> tuple[Label, ...]:
+    """Labels that mean something to an engine, by name."""
+    return tuple(sorted((x for x in LABELS.values() if coe in x.coes), key=lambda x: x.name))
+
+
+def check(name: str, value: str) -> str | None:
+    """What is wrong with a label's value, in words; None if nothing is or if the label is unknown."""
+    label = LABELS.get(name)
+    if label is None:
+        return None
+    if any(ord(c) < 0x20 or ord(c) == 0x7F for c in value):
+        return "must not contain control characters"
+    if label.choices and value not in label.choices:
+        return f"must be one of {', '.join(label.choices)}"
+    try:
+        _READERS[label.kind](value)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def suggest(name: str) -> str | None:
+    """The known label that an unknown name probably means."""
+    close = difflib.get_close_matches(name, LABELS, n=1, cutoff=0.7)
+    return close[0] if close else None
+
+
+def value_of(labels: Mapping[str, str], name: str) -> str | None:
+    """A label's value, or the registry's default."""
+    return labels.get(name, LABELS[name].default)
+
+
+def parse_bool(text: str) -> bool:
+    """Raises ValueError for anything that is not a usual word for true or false."""
+    word = text.strip().lower()
+    if word in _TRUE:
+        return True
+    if word in _FALSE:
+        return False
+    raise ValueError(f"must be true or false, not {text!r}")
+
+
+def parse_cidrs(text: str) -> tuple[str, ...]:
+    """``10.0.0.0/8, 192.0.2.1`` → its networks, normalised. Raises ValueError."""
+    return tuple(str(_cidr(part)) for part in _parts(text))
+
+
+def parse_ports(text: str) -> tuple[tuple[str, int, int], ...]:
+    """``80,8000-8100,53/udp`` → (protocol, first, last); ``none`` → (). Raises ValueError."""
+    if text.strip().lower() == "none":
+        return ()
+    found: list[tuple[str, int, int]] = []
+    for part in _parts(text):
+        match = _PORTS.fullmatch(part)
+        if match is None:
+            raise ValueError(f"{part!r} is not a port, a range as 8000-8100, or one of them with /udp")
+        first, last = int(match[1]), int(match[2] or match[1])
+        if not 1 <= first <= last <= 65535:
+            raise ValueError(f"{part!r} is not within 1..65535, first to last")
+        found.append((match[3] or "tcp", first, last))
+    return tuple(dict.fromkeys(found))
+
+
+def parse_node_labels(text: str) -> dict[str, str]:
+    """``storage=ssd,tier=fast`` → dict. Raises ValueError with the part that is wrong."""
+    found: dict[str, str] = {}
+    for part in _parts(text):
+        key, sign, value = part.partition("=")
+        key, value = key.strip(), value.strip()
+        if not sign or _LABEL_KEY.fullmatch(key) is None:
+            raise ValueError(
+                f"{part!r} is not key=value (key: letters, digits, '.', '_', '/', '-', at most 63)"
+            )
+        if len(value) > 255:
+            raise ValueError(f"the value of {key!r} is longer than 255 characters")
+        found[key] = value
+    return found
+
+
+def parse_registry_auth(text: str) -> dict[str, tuple[str, str]]:
+    """``registry.example.org=user:password,…`` → host → (user, password). Raises ValueError, whose
+    text never holds a password.
+    """
+    found: dict[str, tuple[str, str]] = {}
+    for number, part in enumerate(_parts(text), start=1):
+        host, sign, login = part.partition("=")
+        user, colon, password = login.partition(":")
+        if not (sign and colon and user and password) or _HOST.fullmatch(host) is None:
+            raise ValueError(f"entry {number} is not host=user:password")
+        found[host] = (user, password)
+    return found
+
+
+def _parts(text: str) -> list[str]:
+    return [part for part in (x.strip() for x in text.split(",")) if part]
+
+
+def _int(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"must be a whole number, not {text!r}") from None
+
+
+def _cidr(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    try:
+        return ipaddress.ip_network(text.strip(), strict=False)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a network in CIDR notation") from None
+
+
+def _url(text: str) -> str:
+    if _URL.fullmatch(text) is None:
+        raise ValueError("must be an http:// or https:// URL without spaces or quotes")
+    return text
+
+
+_READERS: Mapping[Kind, Callable[[str], object]] = {
+    "str": str, "int": _int, "bool": parse_bool, "cidr": _cidr, "cidrs": parse_cidrs, "map": parse_node_labels,
+    "url": _url, "ports": parse_ports, "auth": parse_registry_auth,
+}  # fmt: skip
