@@ -113,3 +113,9 @@ def ask_for_logs(deps: Deps, context: Context, ident: str) -> dict[str, Any]:
         for member in nodes.of_cluster(connection, found["uuid"]):
             nodes.update(connection, member["uuid"], {"collect_logs": True})
     return found
+
+
+def groups_of(deps: Deps, uuid: str) -> list[Row]:
+    """Node groups of a cluster that the caller has been shown already."""
+    with deps.database.read() as connection:
+        return nodegroups.of_clusters(connection, [uuid])[uuid]

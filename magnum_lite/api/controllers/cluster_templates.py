@@ -1,0 +1,84 @@
+"""``/v1/clustertemplates`` and ``/v1/baymodels``."""
+
+from typing import Any
+
+import pydantic
+
+from magnum_lite.api import paging, patch
+from magnum_lite.api.call import Answer, Call
+from magnum_lite.db.rows import Row
+from magnum_lite.errors import InvalidInput
+from magnum_lite.models.cluster_template import ClusterTemplate
+from magnum_lite.models.views import create_view, present, problems
+from magnum_lite.services import cluster_templates as services
+from magnum_lite.services.reading import masked
+
+
+def links(call: Call, collection: str, uuid: str) -> list[dict[str, str]]:
+    """``self`` and ``bookmark``."""
+    return [
+        {"href": f"{call.base}/v1/{collection}/{uuid}", "rel": "self"},
+        {"href": f"{call.base}/{collection}/{uuid}", "rel": "bookmark"},
+    ]
+
+
+def validated(call: Call, model: Any, name: str) -> dict[str, Any]:
+    """A POST body as house names and values; a null means absent. Raises InvalidInput with all faults."""
+    body = call.dialect.load(model, call.mapping(name))
+    view = create_view(model)
+    rename = call.dialect.rename(model)
+    optional = {n for n, i in view.model_fields.items() if not i.is_required()}
+    try:
+        found = view.model_validate({k: v for k, v in body.items() if v is not None or k not in optional})
+    except pydantic.ValidationError as error:
+        raise InvalidInput(*problems(error, rename)) from None
+    return found.model_dump()
+
+
+def shown(call: Call, row: Row) -> dict[str, Any]:
+    """A template's answer."""
+    values = row | {"labels": masked(row["labels"] or {})}
+    out = present(ClusterTemplate, values, rename=call.dialect.rename(ClusterTemplate), version=call.version)
+    return out | {"links": links(call, call.dialect.templates, row["uuid"])}
+
+
+def index(call: Call) -> Answer:
+    """The list; always the full form, as upstream."""
+    return _list(call, call.dialect.templates, "clustertemplate:get_all")
+
+
+def detail(call: Call) -> Answer:
+    """The same under /detail."""
+    return _list(call, f"{call.dialect.templates}/detail", "clustertemplate:detail")
+
+
+def _list(call: Call, path: str, rule: str) -> Answer:
+    page = paging.wanted(call, ClusterTemplate)
+    rows = services.page(call.deps, call.context, page, rule)
+    items = [shown(call, r) for r in rows]
+    return Answer(body=paging.listed(call, path, call.dialect.templates, page, rows, items))
+
+
+def show(call: Call, ident: str) -> Answer:
+    """One."""
+    return Answer(body=shown(call, services.get(call.deps, call.context, ident)))
+
+
+def create(call: Call) -> Answer:
+    """201, Location and the whole template."""
+    row = services.create(call.deps, call.context, validated(call, ClusterTemplate, call.dialect.template))
+    location = f"{call.base}/v1/{call.dialect.templates}/{row['uuid']}"
+    return Answer(201, shown(call, row), {"Location": location})
+
+
+def update(call: Call, ident: str) -> Answer:
+    """JSON patch; 200 and the whole template."""
+    row = services.get(call.deps, call.context, ident)
+    changes = patch.changes(call.body, ClusterTemplate, row, call.dialect, None)
+    return Answer(body=shown(call, services.update(call.deps, call.context, row["uuid"], changes)))
+
+
+def delete(call: Call, ident: str) -> Answer:
+    """204."""
+    services.delete(call.deps, call.context, ident)
+    return Answer(204)

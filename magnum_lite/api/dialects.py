@@ -1,0 +1,65 @@
+"""Two words for one thing: today's clusters and the bays of 2016. Everything that differs is here
+and in the ``bay=`` names of the models' fields.
+"""
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from magnum_lite.models.cluster import Cluster
+from magnum_lite.models.event import Event
+from magnum_lite.models.fields import Resource
+from magnum_lite.models.views import facts
+
+
+@dataclasses.dataclass(frozen=True)
+class Dialect:
+    """``clusters`` and ``templates`` are collection names in URLs and bodies."""
+
+    clusters: str
+    cluster: str
+    templates: str
+    template: str
+    words: tuple[tuple[str, str], ...] = ()
+    deprecated: bool = False
+
+    def rename(self, model: type[Resource]) -> Mapping[str, str]:
+        """House name → name in this dialect, where it differs."""
+        return _RENAMES.get((self.clusters, model), {})
+
+    def load(self, model: type[Resource], body: Mapping[str, Any]) -> dict[str, Any]:
+        """A body with house names. A house name that this dialect calls otherwise stays unknown."""
+        rename = self.rename(model)
+        back = {theirs: ours for ours, theirs in rename.items()}
+        return {back.get(k, f"({k})" if k in rename else k): v for k, v in body.items()}
+
+    def say(self, text: str) -> str:
+        """A message in this dialect's words."""
+        for pattern, word in self.words:
+            text = re.sub(pattern, word, text)
+        return text
+
+
+def _bay_names(model: type[Resource]) -> dict[str, str]:
+    return {n: facts(i)["bay"] for n, i in model.model_fields.items() if facts(i)["bay"]}
+
+
+_RENAMES = {("bays", m): _bay_names(m) for m in (Cluster, Event)}
+
+CLUSTERS = Dialect("clusters", "cluster", "clustertemplates", "clustertemplate")
+BAYS = Dialect(
+    "bays",
+    "bay",
+    "baymodels",
+    "baymodel",
+    words=(
+        (r"\bCluster template", "Baymodel"),
+        (r"\bcluster template", "baymodel"),
+        (r"\bCluster", "Bay"),
+        (r"\bcluster", "bay"),
+        (r"\bcluster_template_id\b", "baymodel_id"),
+    ),
+    deprecated=True,
+)
+DIALECTS = (CLUSTERS, BAYS)
