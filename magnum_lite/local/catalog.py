@@ -7,6 +7,7 @@ the next. Passwords are set again each time, as they belong to the files in the 
 import dataclasses
 import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
 from keystoneauth1 import adapter, session
@@ -60,7 +61,7 @@ def endpoints(settings: state.Settings) -> tuple[tuple[str, str, str], ...]:
 
 def ensure(settings: state.Settings) -> None:
     """Bring a running Keystone to what this module says; quick if that was done before."""
-    marker = keystone.files(settings).directory / "catalog"
+    marker = _marker(settings)
     wanted = _fingerprint(settings)
     if marker.exists() and marker.read_text() == wanted:
         return
@@ -84,6 +85,11 @@ def ensure(settings: state.Settings) -> None:
     state.write_atomically(marker, wanted)
 
 
+def was_ensured(settings: state.Settings) -> bool:
+    """Whether users and projects were once complete."""
+    return _marker(settings).exists()
+
+
 def administrator(settings: state.Settings) -> session.Session:
     """A session as ``admin`` in the project ``admin``."""
     return user_session(settings, "admin", "admin")
@@ -100,6 +106,10 @@ def user_session(settings: state.Settings, user: str, project: str) -> session.S
         project_domain_id=DEFAULT_DOMAIN,
     )
     return session.Session(auth=auth)
+
+
+def _marker(settings: state.Settings) -> Path:
+    return keystone.files(settings).directory / "catalog"
 
 
 def _fingerprint(settings: state.Settings) -> str:

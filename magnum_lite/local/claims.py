@@ -19,23 +19,16 @@ from magnum_lite.local import state
 
 CLAIMS_DIR = Path("/var/lib/magnum-lite.claims")
 OCTETS = range(79, 128)
-DEFAULT_PORTS = {
-    "keystone_port": 15000,
-    "heat_port": 18004,
-    "heat_cfn_port": 18000,
-    "cloud_port": 18774,
-    "api_port": 9511,
-}
 DOOR_PORT = 9512  # on the transit address, which nobody shares
 PORT_STEP = 10
-PORT_TRIES = 200
+PORT_TRIES = 70  # so that the ranges of two services never meet
 
 
 class NoRoomError(Exception):
     """No prefix or no port is free for another instance."""
 
 
-def choose(state_dir: Path, *, claims_dir: Path = CLAIMS_DIR) -> state.Settings:
+def choose(state_dir: Path, *, claims_dir: Path = CLAIMS_DIR, way_out: bool = False) -> state.Settings:
     """Claim a free prefix for this state directory and find free ports; saves the settings.
 
     Raises NoRoomError when all prefixes or ports are taken.
@@ -46,10 +39,17 @@ def choose(state_dir: Path, *, claims_dir: Path = CLAIMS_DIR) -> state.Settings:
     with _alone(claims_dir):
         reserved = {port for other in others(state_dir, claims_dir) for port in other.ports()}
         octet = _claim_prefix(state_dir, claims_dir)
-        ports: dict[str, int] = {}
-        for name, default in DEFAULT_PORTS.items():
-            ports[name] = _free_port(default, reserved | set(ports.values()))
-        settings = state.Settings(state_dir=state_dir, octet=octet, door_port=DOOR_PORT, **ports)
+        settings = state.Settings(
+            state_dir=state_dir,
+            octet=octet,
+            keystone_port=_free_port(15000, reserved),
+            heat_port=_free_port(18004, reserved),
+            heat_cfn_port=_free_port(18000, reserved),
+            cloud_port=_free_port(18774, reserved),
+            api_port=_free_port(9511, reserved),
+            door_port=DOOR_PORT,
+            way_out=way_out,
+        )
         state.save(settings)
     return settings
 
@@ -90,7 +90,7 @@ def networks_in_use() -> tuple[ipaddress.IPv4Network, ...]:
     )
     routes = json.loads(answer.stdout or "[]")
     return tuple(
-        ipaddress.ip_network(route["dst"]) for route in routes if route.get("dst", "default") != "default"
+        ipaddress.IPv4Network(route["dst"]) for route in routes if route.get("dst", "default") != "default"
     )
 
 

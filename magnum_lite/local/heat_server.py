@@ -16,8 +16,6 @@ import signal
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +30,7 @@ from oslo_log import log as logging
 
 oslo_i18n.enable_lazy()
 
-from magnum_lite.local import heat, heat_fixes, heat_sweep, sqlite, state
+from magnum_lite.local import heat, heat_fixes, heat_sweep, http_probe, sqlite, state
 
 sqlite.install(foreign_keys=True)  # before Heat makes its engines
 
@@ -70,7 +68,7 @@ def main(state_dir: Path) -> None:
         server.stop()
     threading.Thread(target=engine.stop, daemon=True).start()
     time.sleep(0.5)  # what the engine writes within this time is well; a stack in progress is not waited for
-    logging.shutdown() if hasattr(logging, "shutdown") else std_logging.shutdown()
+    std_logging.shutdown()
     os._exit(0)
 
 
@@ -127,22 +125,11 @@ def _wait_for(settings: state.Settings, stopping: threading.Event) -> bool:
     if not heat.files(settings).database.exists():
         return False
     while waiting and time.monotonic() < deadline and not stopping.is_set():
-        if answers(waiting[0]):
+        if http_probe.answers(waiting[0]):
             waiting.pop(0)
         else:
             stopping.wait(0.1)
     return not waiting
-
-
-def answers(url: str) -> bool:
-    """Whether an HTTP server is there, whatever it says short of a server error."""
-    try:
-        with urllib.request.urlopen(url, timeout=5):  # noqa: S310 -- our own http URL
-            return True
-    except urllib.error.HTTPError as error:
-        return error.code < 500
-    except OSError:
-        return False
 
 
 if __name__ == "__main__":

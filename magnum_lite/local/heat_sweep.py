@@ -10,6 +10,8 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+from keystoneauth1.session import Session
+
 from magnum_lite.local import catalog, heat, state
 
 LOG = logging.getLogger(__name__)
@@ -21,8 +23,8 @@ def sweep(settings: state.Settings) -> tuple[str, ...]:
     Raises keystoneauth's exceptions when Keystone or the local cloud does not answer.
     """
     database = heat.files(settings).database
-    if not database.exists():
-        return ()
+    if not database.exists() or not catalog.was_ensured(settings):
+        return ()  # nobody can have made a stack yet
     known = known_servers(database)
     removed = []
     for url, ident, session in _servers_of_service_user(settings):
@@ -37,12 +39,13 @@ def known_servers(database: Path) -> frozenset[str]:
     """Ids of the physical resources that Heat's records name, of whatever type."""
     with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
         rows = connection.execute(
-            "SELECT nova_instance FROM resource WHERE nova_instance IS NOT NULL"  # of any type, in spite of its name
+            # In spite of its name the column holds ids of resources of every type.
+            "SELECT nova_instance FROM resource WHERE nova_instance IS NOT NULL"
         )
         return frozenset(str(row[0]) for row in rows)
 
 
-def _servers_of_service_user(settings: state.Settings) -> Iterator[tuple[str, str, catalog.session.Session]]:
+def _servers_of_service_user(settings: state.Settings) -> Iterator[tuple[str, str, Session]]:
     administrator = catalog.administrator(settings)
     projects = administrator.get(f"{settings.keystone_url}/projects", params={"domain_id": "default"})
     servers = f"{settings.cloud_url}/compute/v2.1/servers"

@@ -4,6 +4,7 @@ One thread per service. How often a service died recently sets the pause before 
 that dies again and again is given up, loudly, rather than left to burn the machine.
 """
 
+import contextlib
 import dataclasses
 import enum
 import json
@@ -57,9 +58,7 @@ def pause_before_restart(deaths: int) -> float:
 class Keeper:
     """Runs one service until told to stop. ``changed`` is called with each new Report."""
 
-    def __init__(
-        self, service: Service, settings: state.Settings, changed: Callable[[Report], None]
-    ) -> None:
+    def __init__(self, service: Service, settings: state.Settings, changed: Callable[[Report], None]) -> None:
         self.service = service
         self._settings = settings
         self._changed = changed
@@ -68,7 +67,7 @@ class Keeper:
         self._restarts = 0
         self.ready = threading.Event()
 
-    def run(self, *, forgotten: bool = False) -> None:
+    def run(self) -> None:
         """The keeper's thread: returns after ``stop`` or when the service is given up."""
         deaths: list[float] = []
         while not self._stopping.is_set():
@@ -78,7 +77,9 @@ class Keeper:
             now = time.monotonic()
             deaths = [moment for moment in deaths if now - moment < FLAP_WINDOW_SECONDS] + [now]
             if len(deaths) >= FLAP_LIMIT:
-                LOG.critical("service_given_up name=%s deaths=%d reason=%s", self.service.name, len(deaths), reason)
+                LOG.critical(
+                    "service_given_up name=%s deaths=%d reason=%s", self.service.name, len(deaths), reason
+                )
                 self._tell(Condition.FAILED, reason=f"given up after {len(deaths)} deaths: {reason}")
                 return
             self._restarts += 1
@@ -102,7 +103,7 @@ class Keeper:
         try:
             for action in self.service.prepare:
                 action()
-        except Exception as error:  # noqa: BLE001 -- whatever it is, it is tried again and shown
+        except Exception as error:
             LOG.exception("service_not_prepared name=%s", self.service.name)
             return f"could not be prepared: {error}"
         if self._stopping.is_set():
@@ -117,10 +118,8 @@ class Keeper:
             processes.end(self._process, seconds=self.service.stop_seconds, name=self.service.name)  # type: ignore[arg-type]
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
         # Not reaped yet, so the group's number is still ours: end what the dead leader left.
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         code = child.wait()
         self.ready.clear()
         self._process = None
@@ -165,7 +164,9 @@ class Keeper:
                     self._tell(Condition.READY)
                 return
             if time.monotonic() > deadline:
-                LOG.error("service_not_ready name=%s seconds=%d", self.service.name, self.service.start_seconds)
+                LOG.error(
+                    "service_not_ready name=%s seconds=%d", self.service.name, self.service.start_seconds
+                )
                 processes.end(process, seconds=self.service.stop_seconds, name=self.service.name)
                 return
             self._stopping.wait(READY_POLL_SECONDS)

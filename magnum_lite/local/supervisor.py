@@ -39,9 +39,7 @@ class Supervisor:
         self._done = {unit.name: threading.Event() for unit in self._units if isinstance(unit, Task)}
         self._stopping = threading.Event()
         self._lock = threading.Lock()
-        self._reports = {
-            unit.name: Report(unit.name, Condition.WAITING, time.time()) for unit in self._units
-        }
+        self._reports = {unit.name: Report(unit.name, Condition.WAITING, time.time()) for unit in self._units}
 
     def run(self) -> None:
         """Start, keep, and after ``stop`` end everything. Raises AlreadyRunningError."""
@@ -50,7 +48,9 @@ class Supervisor:
         try:
             keeper.end_left_behind(self._settings, self._services)
             self._write_status()
-            threads = [threading.Thread(target=self._bring_up, args=(unit,), name=unit.name) for unit in self._units]
+            threads = [
+                threading.Thread(target=self._bring_up, args=(unit,), name=unit.name) for unit in self._units
+            ]
             for thread in threads:
                 thread.start()
             self._stopping.wait()
@@ -84,7 +84,7 @@ class Supervisor:
         for attempt, pause in enumerate((*TASK_PAUSES, None)):
             try:
                 task.run()
-            except Exception as error:  # noqa: BLE001 -- shown in the status, and tried again
+            except Exception as error:
                 LOG.exception("task_failed name=%s attempt=%d", task.name, attempt)
                 condition = Condition.RESTARTING if pause else Condition.FAILED
                 self._changed(Report(task.name, condition, time.time(), 0, attempt, str(error)))
@@ -139,15 +139,16 @@ def take_lock(settings: state.Settings) -> int:
     return handle
 
 
-def main(state_dir: Path) -> None:
-    """Run as a daemon's body: standard output and error are its log."""
+def main(state_dir: Path, without: frozenset[str] = frozenset()) -> None:
+    """Run as a daemon's body: standard output and error are its log. ``without``: services to leave out."""
     from magnum_lite.local import plan  # late: only the daemon needs to know all services
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     settings = state.load(state_dir)
     if settings is None:
         raise SystemExit(f"{state_dir} has no {state.SETTINGS_FILE}")
-    supervisor = Supervisor(settings, plan.units(settings))
+    units = tuple(unit for unit in plan.units(settings) if unit.name not in without)
+    supervisor = Supervisor(settings, units)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: supervisor.stop())
     with contextlib.suppress(OSError):  # sh's "exit" of the terminal must not end it
@@ -159,4 +160,4 @@ def main(state_dir: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), frozenset(sys.argv[2:]))
