@@ -109,7 +109,9 @@ def strings(body: Mapping[str, Any], key: str) -> dict[str, str]:
     value: dict[str, Any] = _typed(body, key, dict) or {}
     for name, item in value.items():
         if not isinstance(item, str) or not 1 <= len(name) <= 255 or len(item) > 255:
-            raise bad_request(f"Invalid input for {key}: names and values are strings of at most 255 characters.")
+            raise bad_request(
+                f"Invalid input for {key}: names and values are strings of at most 255 characters."
+            )
     return value
 
 

@@ -52,7 +52,9 @@ def conflict(message: str, kind: str = "Conflict") -> Fault:
 def body(fault: Fault, api: str) -> dict[str, Any]:
     """The JSON body of a fault in the words of ``compute``, ``volume``, ``network`` or ``image``."""
     if api == "network":
-        return {"NeutronError": {"type": fault.kind or "NeutronException", "message": fault.message, "detail": ""}}
+        return {
+            "NeutronError": {"type": fault.kind or "NeutronException", "message": fault.message, "detail": ""}
+        }
     if api == "image":
         title = http.HTTPStatus(fault.status).phrase
         return {"code": f"{fault.status} {title}", "title": title, "message": fault.message}

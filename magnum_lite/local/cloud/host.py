@@ -53,17 +53,25 @@ class LinuxHost:
             lines.append(f"-A {to} -d {floating}/32 -j DNAT --to-destination {fixed}")
             # a node that calls its neighbour's floating address must get the answer the same way
             near = ipaddress.IPv4Network(f"{fixed}/24", strict=False)
-            lines.append(f"-A {back} -s {near} -d {fixed}/32 -m conntrack --ctorigdst {floating} -j MASQUERADE")
-        _run(*self._enter, "iptables-restore", "--noflush", "-w", "10", text="\n".join([*lines, "COMMIT", ""]))
+            lines.append(
+                f"-A {back} -s {near} -d {fixed}/32 -m conntrack --ctorigdst {floating} -j MASQUERADE"
+            )
+        _run(
+            *self._enter, "iptables-restore", "--noflush", "-w", "10", text="\n".join([*lines, "COMMIT", ""])
+        )
         for hook, chain in (*((hook, to) for hook in self._hooks), ("POSTROUTING", back)):
             rule = (hook, "-j", chain)
-            if subprocess.run([*self._enter, "iptables", "-w", "-t", "nat", "-C", *rule], capture_output=True).returncode:
+            if subprocess.run(
+                [*self._enter, "iptables", "-w", "-t", "nat", "-C", *rule], capture_output=True
+            ).returncode:
                 _run(*self._enter, "iptables", "-w", "-t", "nat", "-I", *rule)
 
     def attach(self, file: Path) -> tuple[int, int]:
         """Put a file behind a loop device, the one that it has already if any: major, minor."""
         device = next(iter(_loops(file)), None) or _run("losetup", "--find", "--show", str(file)).strip()
-        major, _, minor = _run("losetup", "--noheadings", "--output", "MAJ:MIN", device).strip().partition(":")
+        major, _, minor = (
+            _run("losetup", "--noheadings", "--output", "MAJ:MIN", device).strip().partition(":")
+        )
         return int(major), int(minor)
 
     def release(self, file: Path) -> None:

@@ -12,7 +12,9 @@ from magnum_lite.local.cloud.faults import bad_request
 MOST = 1000
 
 
-def page(call: Call, items: Sequence[dict[str, Any]], key: str = "id") -> tuple[list[dict[str, Any]], str | None]:
+def page(
+    call: Call, items: Sequence[dict[str, Any]], key: str = "id"
+) -> tuple[list[dict[str, Any]], str | None]:
     """The wanted page of ``items`` (in their own order unless ``sort_key`` or ``sort`` says
     otherwise) and the address of the next one. Raises Fault 400 for an unknown marker or bad limit.
     """

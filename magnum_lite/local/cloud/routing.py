@@ -29,7 +29,9 @@ class Router:
 
         def register(handler: Handler) -> Handler:
             for path in paths:
-                pattern = _VARIABLE.sub(r"(?P<\1>[^/]+)", re.escape(path).replace(r"\{", "{").replace(r"\}", "}"))
+                pattern = _VARIABLE.sub(
+                    r"(?P<\1>[^/]+)", re.escape(path).replace(r"\{", "{").replace(r"\}", "}")
+                )
                 self._routes.append((method, re.compile(f"{self._prefix}{pattern}/?"), handler))
             return handler
 
@@ -56,5 +58,9 @@ def dispatch(routers: Iterable[Router], call: Call) -> Answer:
             return handler(call, **variables)
         allowed |= found
     if allowed:
-        raise Fault(405, f"{call.method} is not allowed here, only {', '.join(sorted(allowed))}.", "HTTPMethodNotAllowed")
+        raise Fault(
+            405,
+            f"{call.method} is not allowed here, only {', '.join(sorted(allowed))}.",
+            "HTTPMethodNotAllowed",
+        )
     raise Fault(404, "The resource could not be found.", "HTTPNotFound")

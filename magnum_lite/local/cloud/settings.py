@@ -117,7 +117,9 @@ def load(path: Path) -> CloudSettings:
     values = _fields(CloudSettings, raw, "settings")
     values["state_dir"] = Path(values["state_dir"])
     values["images"] = tuple(Image.read(image) for image in values.get("images") or ())
-    values["flavors"] = tuple(Flavor.read(flavor) for flavor in values.get("flavors") or ()) or DEFAULT_FLAVORS
+    values["flavors"] = (
+        tuple(Flavor.read(flavor) for flavor in values.get("flavors") or ()) or DEFAULT_FLAVORS
+    )
     values["quotas"] = Quotas(**_fields(Quotas, values.get("quotas") or {}, "quotas"))
     if len(values.get("network_prefix", "10.79").split(".")) != 2:
         raise SettingsError("network_prefix: the first two numbers of an IPv4 address, as 10.79")

@@ -101,7 +101,9 @@ class Store:
     def delete(self, kind: str, ident: str) -> bool:
         """Forget a record; whether there was one."""
         with self._lock:
-            return self._db.execute("DELETE FROM record WHERE kind = ? AND id = ?", (kind, ident)).rowcount > 0
+            return (
+                self._db.execute("DELETE FROM record WHERE kind = ? AND id = ?", (kind, ident)).rowcount > 0
+            )
 
     def close(self) -> None:
         """Give the file back."""

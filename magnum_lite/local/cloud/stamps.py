@@ -1,0 +1,19 @@
+"""New ids and the present time, in the form in which OpenStack's APIs write them."""
+
+import datetime
+import uuid
+
+
+def new_id() -> str:
+    """A random UUID."""
+    return str(uuid.uuid4())
+
+
+def fixed_id(name: str) -> str:
+    """The UUID that stands for a name in every local cloud."""
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"magnum-lite {name}"))
+
+
+def now() -> str:
+    """The present time in UTC, to the second."""
+    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
