@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from oslo_config import cfg
+from oslo_log import log
 
 DATABASE = [
     cfg.StrOpt("connection", secret=True, help="SQLAlchemy URL: SQLite, MariaDB or PostgreSQL."),
@@ -91,5 +92,9 @@ def load(argv: Sequence[str], conf: Any = None) -> Any:
     conf = cfg.CONF if conf is None else conf
     for group, options in GROUPS.items():
         conf.register_opts(options, group=group)
+    log.register_options(conf)
+    # These say too much at INFO and would name tokens at DEBUG.
+    quiet = ["keystoneauth=WARNING", "keystonemiddleware=WARNING", "oslo_messaging=WARNING", "heatclient=WARNING"]
+    log.set_defaults(default_log_levels=[*log.get_default_log_levels(), *quiet])
     conf(list(argv), project="magnum_lite", prog="magnum-lite")
     return conf

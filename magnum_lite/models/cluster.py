@@ -84,6 +84,8 @@ class Cluster(f.Resource):
     # status, not shown
     observed_generation: int = field(0, doc="The newest generation that reached an end.", access=PRIVATE)
     applied_generation: int = field(0, doc="The newest generation whose stack Heat has taken.", access=PRIVATE)
+    stack_mark: f.Text | None = field(None, doc="updated_at of the stack before our update.", access=PRIVATE)
+    stack_retries: int = field(0, doc="Of this generation, after Heat itself failed.", access=PRIVATE)
     # lease
     lease_owner: f.Text | None = field(None, doc="Which conductor.", access=PRIVATE)
     lease_expires: float = field(0.0, doc="Unix seconds by the database's clock.", access=PRIVATE)

@@ -145,6 +145,7 @@ GiB = Annotated[int, pydantic.BeforeValidator(integer), pydantic.Field(ge=1, le=
 Boolean = Annotated[bool, pydantic.BeforeValidator(_boolean)]
 Labels = Annotated[dict[str, str], pydantic.BeforeValidator(_labels)]
 Strings = list[str]
+Listing = list[Any]
 Document = Annotated[dict[str, Any], pydantic.BeforeValidator(mapping)]
 Timestamp = datetime.datetime
 

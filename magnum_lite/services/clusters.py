@@ -85,6 +85,7 @@ def _new_row(context: Context, values: Mapping[str, Any], template: Row) -> Row:
         "generation": 1,
         "observed_generation": 0,
         "applied_generation": 0,
+        "stack_retries": 0,
         "fencing_token": 0,
         "attempts": 0,
         "lease_expires": 0.0,

@@ -1,0 +1,113 @@
+"""The clusters' CAs: made, unsealed and used here and nowhere else."""
+
+import datetime
+import uuid
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from magnum_lite.conductor.ports import Ports
+from magnum_lite.db import certificates as db
+from magnum_lite.db.rows import Row
+from magnum_lite.errors import Conflict
+from magnum_lite.models.certificate import Purpose
+from magnum_lite.pki import authority, facts, profiles
+from magnum_lite.pki.csr import VerifiedCSR
+from magnum_lite.pki.sealing import SealContext
+
+PURPOSES: Mapping[str, tuple[Purpose, ...]] = {
+    "swarm": (Purpose.CLUSTER, Purpose.NODE),
+    "kubernetes": (Purpose.CLUSTER, Purpose.NODE, Purpose.ETCD, Purpose.FRONT_PROXY),
+}
+
+
+def _context(row_id: str, purpose: str) -> SealContext:
+    return SealContext("authority", row_id, purpose)
+
+
+def utc(ports: Ports) -> datetime.datetime:
+    """Now."""
+    return datetime.datetime.fromtimestamp(ports.clock(), datetime.UTC)
+
+
+def missing(ports: Ports, cluster: Row) -> list[Purpose]:
+    """Purposes that have no CA yet."""
+    with ports.database.read() as connection:
+        have = db.authorities(connection, cluster["uuid"])
+    return [p for p in PURPOSES[cluster["coe"]] if p.value not in have]
+
+
+def make(ports: Ports, cluster: Row, purpose: Purpose) -> dict[str, Any]:
+    """A new CA as a row, its key sealed."""
+    row_id = str(uuid.uuid4())
+    keys = ports.conf.keys
+    pem, key = authority.create_authority(
+        f"{cluster['uuid']} {purpose.value}",
+        purpose.value,
+        utc(ports),
+        datetime.timedelta(days=keys.authority_days),
+        keys.authority_key_type,
+    )
+    return {
+        "uuid": row_id,
+        "cluster_id": cluster["uuid"],
+        "purpose": purpose.value,
+        "state": "active",
+        "certificate": pem,
+        "sealed_key": ports.sealer.seal(key, _context(row_id, purpose.value)),
+        "not_after": facts.describe(pem).not_after.timestamp(),
+    }
+
+
+def load(ports: Ports, cluster_id: str, purpose: Purpose) -> tuple[str, authority.Authority]:
+    """A CA's row id and the CA with its key. Raises Conflict while it is not made yet."""
+    with ports.database.read() as connection:
+        row = db.authorities(connection, cluster_id).get(purpose.value)
+    if row is None:
+        raise Conflict("The CA of this cluster is being made; please try again in a moment.")
+    key = ports.sealer.unseal(row["sealed_key"], _context(row["uuid"], purpose.value))
+    return row["uuid"], authority.Authority.load(purpose.value, row["certificate"], key)
+
+
+def issue(
+    ports: Ports,
+    cluster: Row,
+    profile: profiles.Profile,
+    verified: VerifiedCSR,
+    *,
+    common_name: str,
+    reserved: Collection[str] = (),
+    sans: Collection[str] = (),
+    lifetime: datetime.timedelta | None = None,
+    requester: Mapping[str, str | None] | None = None,
+) -> str:
+    """Sign; what is signed is recorded before and after. Raises ``pki.errors.PKIError``, Conflict."""
+    prepared = profiles.prepare(
+        profile,
+        verified,
+        subject_facts=profiles.SubjectFacts(common_name, frozenset(reserved)),
+        sans=sans,
+        lifetime=lifetime,
+    )
+    purpose = Purpose(profile.purpose)
+    authority_id, signer = load(ports, cluster["uuid"], purpose)
+    serial, now = authority.new_serial(), utc(ports)
+    with ports.database.write() as connection:
+        db.intend(
+            connection,
+            {
+                "serial": f"{serial:x}",
+                "cluster_id": cluster["uuid"],
+                "authority_id": authority_id,
+                "purpose": purpose.value,
+                "profile": profile.name,
+                "subject": prepared.subject_text[:255],
+                "sans": list(sans),
+                "not_before": now.timestamp(),
+                "not_after": (now + prepared.lifetime).timestamp(),
+                **(requester or {}),
+            },
+        )
+    pem = signer.issue(prepared, serial, now)
+    with ports.database.write() as connection:
+        db.issued(connection, f"{serial:x}", pem)
+    return pem

@@ -1,0 +1,135 @@
+"""What conductors answer over RPC."""
+
+import datetime
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import oslo_messaging
+import sqlalchemy as sa
+from oslo_log import log
+
+from magnum_lite import errors, rpc
+from magnum_lite.conductor import authorities
+from magnum_lite.conductor.enrolment import enrol
+from magnum_lite.conductor.ports import Ports
+from magnum_lite.context import Context
+from magnum_lite.db import certificates, clusters, events, nodes
+from magnum_lite.db.rows import Row
+from magnum_lite.errors import Forbidden, InvalidInput, NotFound, Problem
+from magnum_lite.models.status import NodeState
+from magnum_lite.pki import csr, profiles
+from magnum_lite.pki.errors import PKIError, RequestRefused
+from magnum_lite.pki.sealing import SealContext
+
+LOG = log.getLogger(__name__)
+_WRITERS = {"admin", "member", "_member_"}
+
+
+def _answered(method: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
+    """Results and domain errors both travel as data."""
+
+    @functools.wraps(method)
+    def call(self: "Endpoint", _ctxt: Any, **arguments: Any) -> dict[str, Any]:
+        try:
+            return {"result": method(self, **arguments)}
+        except errors.MagnumLiteError as error:
+            return rpc.failure(error)
+        except Exception:  # the caller gets an answer, not a time-out
+            LOG.exception("rpc failed method=%s", method.__name__)
+            return rpc.failure(errors.MagnumLiteError("The conductor failed; its log says more."))
+
+    return call
+
+
+class Endpoint:
+    """See ``rpc.Conductors`` for what each method is for. ``wake`` makes the work loop look at once."""
+
+    target = oslo_messaging.Target(namespace=rpc.NAMESPACE, version=rpc.VERSION)
+
+    def __init__(self, ports: Ports, wake: Callable[[], None]) -> None:
+        self._ports = ports
+        self._wake = wake
+
+    def look(self, _ctxt: Any, cluster_uuid: str) -> None:  # noqa: ARG002  the row says that it is due
+        """A cast: nobody waits for an answer."""
+        self._wake()
+
+    @_answered
+    def sign(self, context: Mapping[str, Any], cluster_uuid: str, csr: str, ttl: int | None) -> str:
+        """A client's certificate."""
+        return sign(self._ports, Context.from_wire(context), cluster_uuid, csr, ttl)
+
+    @_answered
+    def enrol(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """A node's certificates."""
+        answer = enrol(self._ports, request)
+        self._wake()
+        return answer
+
+    @_answered
+    def keep_join_tokens(self, node_id: str, tokens: Mapping[str, str]) -> None:
+        """Seal what a manager reported."""
+        with self._ports.database.write() as connection:
+            node = nodes.get(connection, node_id)
+            if node is None or node["role"] != "master":
+                raise Forbidden("Only masters report join tokens.")
+            for role in ("manager", "worker"):
+                if isinstance(tokens.get(role), str) and tokens[role] != self._secret(connection, node, role):
+                    context = _join_context(node, role)
+                    sealed = self._ports.sealer.seal(tokens[role].encode(), context)
+                    certificates.put_secret(connection, node["cluster_id"], context.purpose, sealed)
+
+    def _secret(self, connection: sa.Connection, node: Row, role: str) -> str | None:
+        context = _join_context(node, role)
+        sealed = certificates.get_secret(connection, node["cluster_id"], context.purpose)
+        return None if sealed is None else self._ports.sealer.unseal(sealed, context).decode()
+
+    @_answered
+    def join_token(self, node_id: str) -> str | None:
+        """The join token of the node's own role; None while there is none."""
+        with self._ports.database.read() as connection:
+            node = nodes.get(connection, node_id)
+            if node is None or node["state"] in {NodeState.LEAVING, NodeState.GONE}:
+                raise Forbidden("This node is not to join.")
+            return self._secret(connection, node, "manager" if node["role"] == "master" else "worker")
+
+
+def _join_context(node: Row, role: str) -> SealContext:
+    return SealContext("secret", node["cluster_id"], f"join-{role}")
+
+
+def sign(ports: Ports, context: Context, cluster_uuid: str, pem: str, ttl: int | None) -> str:
+    """A client certificate as the caller's role allows. Raises InvalidInput, Forbidden, NotFound."""
+    with ports.database.read() as connection:
+        cluster = clusters.by_uuid(connection, cluster_uuid)
+        reserved = {n["hostname"] for n in nodes.of_cluster(connection, cluster_uuid)} if cluster else set()
+    if cluster is None:
+        raise NotFound("Cluster", cluster_uuid)
+    if not context.roles & _WRITERS:
+        raise Forbidden(
+            "A reader gets no certificate for a Swarm cluster: Docker's API can not tell readers from members."
+        )
+    days = ports.conf.keys.client_days
+    lifetime = datetime.timedelta(seconds=ttl) if ttl else datetime.timedelta(days=days)
+    if lifetime > datetime.timedelta(days=days):
+        raise InvalidInput(Problem("ttl", f"at most {days} days ({days * 86400} seconds) are given"))
+    try:
+        certificate = authorities.issue(
+            ports,
+            cluster,
+            profiles.DOCKER_CLIENT,
+            csr.verify(pem),
+            common_name=(context.user_name or context.user_id)[:64] or "member",
+            reserved=reserved,
+            lifetime=lifetime,
+            requester={"requester_user": context.user_id, "requester_project": context.project_id},
+        )
+    except RequestRefused as error:
+        raise Forbidden(error.reason) from None
+    except PKIError as error:
+        raise InvalidInput(Problem("csr", error.reason)) from None
+    with ports.database.write() as connection:
+        who = context.user_name or context.user_id
+        events.add(connection, cluster, "certificate", f"A client certificate was issued to {who}.")
+    return certificate

@@ -1,0 +1,76 @@
+"""The conductor's own way to a cluster's engine API. Where the engine can't be reached, the masters'
+agents do the same on instruction (see ``nodes/instructions.py``).
+"""
+
+import datetime
+import threading
+from typing import NamedTuple
+
+from magnum_lite.conductor import authorities
+from magnum_lite.conductor.work import Work
+from magnum_lite.db import certificates
+from magnum_lite.models.status import NodeState
+from magnum_lite.native.docker import SwarmEngine
+from magnum_lite.pki import csr, profiles
+from magnum_lite.pki.requests import client_request
+
+_LIFETIME = datetime.timedelta(hours=1)
+_SPARE = 600.0
+_NAME = "magnum-lite-conductor"
+API_PORT = 2376
+
+
+class _Identity(NamedTuple):
+    ca: str
+    certificate: str
+    key: str
+    until: float
+
+
+# Keys live in this process's memory for an hour at most; nothing else has them.
+_identities: dict[str, _Identity] = {}
+_lock = threading.Lock()
+
+
+def addresses(work: Work) -> list[str]:
+    """``host:port`` of the masters that are up, floating addresses first."""
+    out = []
+    for node in work.members("master"):
+        if node["state"] == NodeState.READY:
+            out += [f"{a}:{API_PORT}" for a in (node["floating_address"], node["address"]) if a]
+    return out
+
+
+def swarm(work: Work) -> SwarmEngine | None:
+    """The engine of a Swarm cluster; None when no master is up."""
+    known = addresses(work)
+    if not known:
+        return None
+    identity = _identity(work)
+    return SwarmEngine(known, ca_pem=identity.ca, cert_pem=identity.certificate, key_pem=identity.key)
+
+
+def _identity(work: Work) -> _Identity:
+    now = work.ports.clock()
+    with work.ports.database.read() as connection:
+        ca = certificates.ca_bundle(connection, work.uuid, "cluster")
+    with _lock:
+        have = _identities.get(work.uuid)
+        if have is not None and have.until > now and have.ca == ca:
+            return have
+    key, request = client_request(_NAME)
+    pem = authorities.issue(
+        work.ports,
+        work.cluster,
+        profiles.DOCKER_CLIENT,
+        csr.verify(request),
+        common_name=_NAME,
+        lifetime=_LIFETIME,
+        requester={"requester_user": _NAME},
+    )
+    made = _Identity(ca, pem, key, now + _LIFETIME.total_seconds() - _SPARE)
+    with _lock:
+        for uuid in [u for u, i in _identities.items() if i.until <= now]:
+            del _identities[uuid]
+        _identities[work.uuid] = made
+    return made

@@ -1,0 +1,63 @@
+"""How a settled cluster is, from its nodes' reports and from the engine itself."""
+
+from magnum_lite.conductor import engine as engines
+from magnum_lite.conductor.work import Work
+from magnum_lite.db import events
+from magnum_lite.models.status import Health, NodeState
+from magnum_lite.native.docker import EngineRefused, EngineUnreachable
+
+
+def look(work: Work) -> None:
+    """Write health_status and its reason, if they changed."""
+    if not work.nodes:
+        return
+    reasons, bad = _of_nodes(work)
+    reasons["api"], reachable = _of_engine(work, reasons)
+    bad = bad or any(v.startswith("down") for v in reasons.values())
+    status = Health.UNHEALTHY if bad else Health.HEALTHY if reachable else Health.UNKNOWN
+    before = work.cluster["health_status"]
+    if before == status and work.cluster["health_status_reason"] == reasons:
+        return
+    with work.write(health_status=status.value, health_status_reason=reasons) as connection:
+        if before != status:
+            wrong = "; ".join(f"{k}: {v}" for k, v in reasons.items() if v not in {"ok", "ready"})
+            level = "warning" if status is Health.UNHEALTHY else "info"
+            message = f"{status.value}{': ' + wrong if wrong else ''}"
+            events.add(connection, work.cluster, "health", message, level=level)
+
+
+def _of_nodes(work: Work) -> tuple[dict[str, str], bool]:
+    now, limit = work.ports.clock(), work.ports.conf.conductor.silent_after
+    reasons, bad = {}, False
+    for node in work.members():
+        age = now - (node["last_report"] or 0)
+        if node["state"] != NodeState.READY:
+            reasons[node["hostname"]] = f"{node['state']} at {node['step'] or 'boot'}: {node['message'] or ''}"[:300]
+            bad = True
+        elif age > limit:
+            reasons[node["hostname"]] = f"silent for more than {limit} s"
+            bad = True
+        elif node["healthy"] is False:
+            reasons[node["hostname"]] = (node["message"] or "its engine is not well")[:300]
+            bad = True
+        else:
+            reasons[node["hostname"]] = "ready"
+    return reasons, bad
+
+
+def _of_engine(work: Work, reasons: dict[str, str]) -> tuple[str, bool]:
+    """The engine's word on itself and on each node; reports say as much where it can't be reached."""
+    engine = engines.swarm(work)
+    if engine is None:
+        return "no master is ready", False
+    try:
+        seen = {n.id: n.state for n in engine.swarm_nodes()}
+    except (EngineUnreachable, EngineRefused) as error:
+        return f"unreachable from here: {error}"[:300], all(v == "ready" for v in reasons.values())
+    finally:
+        engine.close()
+    for node in work.members():
+        state = seen.get(node["engine_id"] or "")
+        if node["state"] == NodeState.READY and state != "ready" and reasons[node["hostname"]] == "ready":
+            reasons[node["hostname"]] = f"down: the swarm says {state or 'unknown'}"
+    return "ok", True

@@ -1,0 +1,91 @@
+"""Nodes that are to go: drained, taken out of the engine, then out of the stack."""
+
+from oslo_log import log
+
+from magnum_lite.conductor import engine as engines
+from magnum_lite.conductor.outcome import DONE, Outcome, Wait
+from magnum_lite.conductor.work import Work
+from magnum_lite.db import nodegroups, nodes
+from magnum_lite.db.rows import Row
+from magnum_lite.models.status import NodeState
+from magnum_lite.native.docker import EngineRefused, EngineUnreachable, SwarmEngine
+
+LOG = log.getLogger(__name__)
+DRAINING, REMOVED = "draining", "removed"
+
+
+def drain_leaving(work: Work) -> Outcome:
+    """Done when every leaving node is out of the engine; each gets ``drain_timeout`` seconds."""
+    leaving = [n for n in work.nodes if n["state"] == NodeState.LEAVING and n["leave_step"] != REMOVED]
+    if not leaving:
+        return DONE
+    engine = engines.swarm(work)
+    try:
+        for node in leaving:
+            _advance(work, node, engine)
+    finally:
+        if engine is not None:
+            engine.close()
+    waiting = [n["hostname"] for n in leaving if n["leave_step"] != REMOVED]
+    if waiting:
+        return Wait(0.5, f"Draining {', '.join(waiting[:5])}.")
+    _block_indices(work, leaving)
+    return DONE
+
+
+def _advance(work: Work, node: Row, engine: SwarmEngine | None) -> None:
+    now, limit = work.ports.clock(), work.ports.conf.conductor.drain_timeout
+    if not node["engine_id"]:
+        work.save_node(node, leave_step=REMOVED)
+        return
+    if node["leave_step"] is None:
+        work.save_node(node, leave_step=DRAINING, leave_since=now)
+        work.tell("node", "Draining: its tasks move to other nodes.", node=node["hostname"], step="drain")
+        _try(engine, lambda e: e.drain(node["engine_id"]))
+    late = now - node["leave_since"] >= limit
+    drained = _try(engine, lambda e: e.is_drained(node["engine_id"]))
+    if not drained and not late:
+        return
+    if late and not drained:
+        work.tell(
+            "node", f"Not drained within {limit} s; it leaves all the same.", node=node["hostname"],
+            step="drain", level="warning",
+        )  # fmt: skip
+    _try(engine, lambda e: e.remove(node["engine_id"]))
+    work.save_node(node, leave_step=REMOVED)
+    work.tell("node", "Out of the swarm.", node=node["hostname"], step="leave")
+
+
+def _try(engine: SwarmEngine | None, call):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """The call's answer; None where the engine can't be reached or refuses (its node may be dead)."""
+    if engine is None:
+        return None
+    try:
+        return call(engine)
+    except (EngineUnreachable, EngineRefused) as error:
+        LOG.info("engine did not do it: %s", error)
+        return None
+
+
+def _block_indices(work: Work, leaving: list[Row]) -> None:
+    """Heat is told to remove exactly these, and never uses their indices again."""
+    with work.write() as connection:
+        for group in work.groups:
+            gone = {n["index"] for n in leaving if n["nodegroup_id"] == group["uuid"] and n["in_stack"]}
+            removed = sorted({*(group["removed_indices"] or ()), *gone})
+            if removed != (group["removed_indices"] or []):
+                nodegroups.update(connection, group["uuid"], {"removed_indices": removed})
+                group["removed_indices"] = removed
+
+
+def forget_gone(work: Work) -> None:
+    """Once the stack is without them, their records go too."""
+    gone = [n for n in work.nodes if n["state"] == NodeState.LEAVING and n["leave_step"] == REMOVED]
+    if not gone:
+        return
+    with work.write() as connection:
+        for node in gone:
+            nodes.delete(connection, node["uuid"])
+            work.nodes.remove(node)
+    for node in gone:
+        work.tell("node", "Removed.", node=node["hostname"], step="gone", percent=100)

@@ -1,0 +1,136 @@
+"""Which nodes there are to be: one record for each wanted index, and which ones leave."""
+
+import hashlib
+import secrets
+import uuid
+from typing import Any
+
+from magnum_lite.conductor.outcome import DONE, Outcome
+from magnum_lite.conductor.work import Work
+from magnum_lite.db import nodegroups, nodes
+from magnum_lite.db.rows import Row
+from magnum_lite.drivers.contract import desired_indices, hostname
+from magnum_lite.models.status import NodeState
+from magnum_lite.pki.sealing import SealContext
+
+
+def token_context(node_id: str) -> SealContext:
+    """Where a sealed bootstrap token belongs."""
+    return SealContext("node", node_id, "bootstrap")
+
+
+def token_hash(token: str) -> str:
+    """What is kept of a token once it is used. It has 256 random bits: a plain hash will do."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def ensure_node_records(work: Work) -> Outcome:
+    """Records follow the wanted counts; what failed in an earlier generation is replaced."""
+    for group in work.groups:
+        mine = [n for n in work.nodes if n["nodegroup_id"] == group["uuid"]]
+        _choose_leaving(work, group, mine)
+        _add_missing(work, group)
+    _renew_tokens(work)
+    return DONE
+
+
+def _value_of(node: Row) -> tuple[bool, bool, int]:
+    """The least valuable leaves first: not ready, not healthy, youngest."""
+    return (node["state"] == NodeState.READY, node["healthy"] is not False, -node["index"])
+
+
+def _choose_leaving(work: Work, group: Row, mine: list[Row]) -> None:
+    staying = [n for n in mine if n["state"] not in {NodeState.LEAVING, NodeState.GONE}]
+    wanted = set(group["nodes_to_remove"] or ())
+    leaving = [n for n in staying if n["uuid"] in wanted or n["state"] == NodeState.FAILED]
+    rest = sorted((n for n in staying if n not in leaving), key=_value_of)
+    while len(rest) > group["node_count"]:
+        leaving.append(rest.pop(0))
+    # Heat was never told of these: simply forget as many, the highest first, so that no gap is left.
+    unborn = sorted((n for n in staying if not n["in_stack"]), key=lambda n: -n["index"])
+    kept_unborn = sum(not n["in_stack"] for n in staying) - sum(not n["in_stack"] for n in leaving)
+    forget = unborn[: len(unborn) - kept_unborn]
+    leaving = [n for n in leaving if n["in_stack"]]
+    if not leaving and not forget and not wanted:
+        return
+    with work.write() as connection:
+        for node in leaving:
+            nodes.update(connection, node["uuid"], {"state": NodeState.LEAVING.value})
+            node["state"] = NodeState.LEAVING.value
+        for node in forget:
+            nodes.delete(connection, node["uuid"])
+            work.nodes.remove(node)
+        nodegroups.update(connection, group["uuid"], {"nodes_to_remove": []})
+        group["nodes_to_remove"] = []
+
+
+def _add_missing(work: Work, group: Row) -> None:
+    mine = [n for n in work.nodes if n["nodegroup_id"] == group["uuid"] and n["state"] != NodeState.GONE]
+    leaving = [n["index"] for n in mine if n["state"] == NodeState.LEAVING]
+    have = {n["index"] for n in mine if n["state"] != NodeState.LEAVING}
+    blocked = tuple({*(group["removed_indices"] or ()), *leaving})
+    missing = [i for i in desired_indices(group["node_count"], blocked) if i not in have]
+    if not missing:
+        return
+    with work.write() as connection:
+        for index in missing:
+            work.nodes.append(nodes.insert(connection, _new(work, group, index)))
+
+
+def _new(work: Work, group: Row, index: int) -> dict[str, Any]:
+    ports, ident, token = work.ports, str(uuid.uuid4()), secrets.token_hex(32)
+    role = "master" if group["role"] == "master" else "worker"
+    return {
+        "uuid": ident,
+        "cluster_id": work.uuid,
+        "nodegroup_id": group["uuid"],
+        "role": role,
+        "index": index,
+        "hostname": hostname(work.uuid, work.cluster["name"], role, index),
+        "state": NodeState.PLANNED.value,
+        "step": "",
+        "percent": 0,
+        "message": None,
+        "log": None,
+        "healthy": None,
+        "server_id": None,
+        "address": None,
+        "floating_address": None,
+        "stack_id": None,
+        "signalled": False,
+        "in_stack": False,
+        "leave_step": None,
+        "leave_since": 0.0,
+        "labels_set": False,
+        "engine_view": [],
+        "engine_id": None,
+        "versions": {},
+        "first_seen": None,
+        "last_report": None,
+        "last_timestamp": 0.0,
+        "identity": None,
+        "token_hash": token_hash(token),
+        "sealed_token": ports.sealer.seal(token.encode(), token_context(ident)),
+        "token_expires": ports.clock() + ports.conf.node_door.token_ttl,
+        "token_key": None,
+        "collect_logs": False,
+        "logs": {},
+    }
+
+
+def _renew_tokens(work: Work) -> None:
+    """A machine that boots slowly must still find its token valid."""
+    ttl, now = work.ports.conf.node_door.token_ttl, work.ports.clock()
+    for node in work.members():
+        if node["sealed_token"] and node["token_expires"] < now + ttl / 2:
+            work.save_node(node, token_expires=now + ttl)
+
+
+def credentials(work: Work) -> dict[str, dict[int, str]]:
+    """What goes into the user data of nodes that have not enrolled: group → index → text."""
+    out: dict[str, dict[int, str]] = {}
+    for node in work.members():
+        if node["sealed_token"]:
+            token = work.ports.sealer.unseal(node["sealed_token"], token_context(node["uuid"])).decode()
+            out.setdefault(node["nodegroup_id"], {})[node["index"]] = f"{node['uuid']}:{token}"
+    return out

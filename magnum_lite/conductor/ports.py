@@ -1,0 +1,32 @@
+"""What a conductor works with; made once per process."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from magnum_lite.db.session import Database
+from magnum_lite.drivers.contract import DoorSpec
+from magnum_lite.orchestration.stacks import Stacks
+from magnum_lite.pki.sealing import Sealer
+
+
+class MayAct(Protocol):
+    """Whether the service user may act in a project (``cloud.sessions``)."""
+
+    def may_act_in(self, project_id: str) -> bool:
+        """False: its role is missing there."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Ports:
+    """``clock`` gives Unix seconds; ``owner`` names this conductor in leases."""
+
+    conf: Any
+    database: Database
+    stacks: Stacks
+    sealer: Sealer
+    door: DoorSpec
+    owner: str
+    sessions: MayAct | None = None
+    clock: Callable[[], float] = time.time

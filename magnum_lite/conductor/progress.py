@@ -1,0 +1,176 @@
+"""What goes on while a stack is being made: addresses, wait conditions, faults and time limits."""
+
+from collections.abc import Mapping
+
+from oslo_log import log
+
+from magnum_lite.conductor import engine as engines
+from magnum_lite.conductor import stack as stacks
+from magnum_lite.conductor.leaving import forget_gone
+from magnum_lite.conductor.outcome import DONE, Failed, Outcome, Wait
+from magnum_lite.conductor.work import Work
+from magnum_lite.db.rows import Row
+from magnum_lite.models.stack import Stack
+from magnum_lite.models.status import NodeState
+from magnum_lite.native.docker import EngineRefused, EngineUnreachable
+from magnum_lite.orchestration.stacks import StackNotFound
+
+LOG = log.getLogger(__name__)
+HANDLE = "ready_handle"
+_LOG_TAIL = 600
+
+
+def learn_facts(work: Work) -> Stack | None:
+    """The stack, and what its outputs say written into the node records."""
+    lacking = any(not n["stack_id"] or not n["address"] or not n["server_id"] for n in work.members())
+    stack = stacks.find(work, outputs=lacking or not work.cluster["api_address"])
+    if stack is None or not stack.outputs:
+        return stack
+    facts = work.driver.facts(stack.outputs)
+    known = {(f.role, f.index): f for f in facts.nodes}
+    for node in work.members():
+        fact = known.get((node["role"], node["index"]))
+        if fact is not None:
+            found = {
+                "server_id": fact.server_id,
+                "address": fact.address,
+                "floating_address": fact.floating_address,
+                "stack_id": fact.stack_id,
+            }
+            work.save_node(node, **{k: v for k, v in found.items() if v})
+    if facts.api_address:
+        work.save(api_address=facts.api_address)
+    return stack
+
+
+def signal_ready(work: Work) -> None:
+    """Tell Heat about nodes that are ready, after a check of our own that the engine has them."""
+    fresh = [n for n in work.members() if n["state"] == NodeState.READY and not n["signalled"] and n["stack_id"]]
+    if not fresh:
+        return
+    seen = _engine_nodes(work)
+    for node in fresh:
+        if seen.get(node["engine_id"] or "") == "ready":
+            _signal(work, node, "SUCCESS", "the node is in the swarm")
+
+
+def _engine_nodes(work: Work) -> Mapping[str, str]:
+    """Engine id → state, from the engine itself, else from what masters report."""
+    engine = engines.swarm(work)
+    if engine is not None:
+        try:
+            return {n.id: n.state for n in engine.swarm_nodes()}
+        except (EngineUnreachable, EngineRefused) as error:
+            LOG.info("engine of %s can't be asked: %s", work.uuid, error)
+        finally:
+            engine.close()
+    for node in work.members("master"):
+        if node["engine_view"]:
+            return {str(n.get("id")): str(n.get("state")) for n in node["engine_view"]}
+    return {}
+
+
+def _signal(work: Work, node: Row, status: str, reason: str) -> None:
+    data = {"status": status, "reason": reason[:250], "id": node["uuid"], "data": ""}
+    try:
+        work.ports.stacks.signal(work.project_id, node["stack_id"], HANDLE, data)
+    except StackNotFound:
+        return  # its nested stack is not there yet, or not any more
+    work.save_node(node, signalled=True)
+
+
+def set_labels(work: Work) -> Outcome:
+    """Labels of node groups onto their nodes in the engine."""
+    wanted = {g["uuid"]: g["node_labels"] for g in work.groups if g["node_labels"]}
+    todo = [n for n in work.members() if n["nodegroup_id"] in wanted and not n["labels_set"] and n["engine_id"]]
+    if not todo:
+        return DONE
+    engine = engines.swarm(work)
+    if engine is None:
+        return Wait(1.0, "Waiting for a master to take node labels.")
+    try:
+        for node in todo:
+            engine.set_labels(node["engine_id"], wanted[node["nodegroup_id"]])
+            work.save_node(node, labels_set=True)
+    except (EngineUnreachable, EngineRefused) as error:
+        LOG.info("labels of %s wait: %s", work.uuid, error)
+        return Wait(2.0, "Waiting for a master to take node labels.")  # its agent is instructed, too
+    finally:
+        engine.close()
+    return DONE
+
+
+def node_faults(work: Work) -> dict[str, str]:
+    """Nodes that said that they failed: host name → step, message, last lines."""
+    out = {}
+    for node in work.members():
+        if node["state"] == NodeState.FAILED:
+            tail = f" Last log lines: {node['log'][-_LOG_TAIL:]}" if node["log"] else ""
+            out[node["hostname"]] = f"step {node['step'] or 'boot'}: {node['message'] or 'no message'}.{tail}"
+    return out
+
+
+def report_failures(work: Work) -> Failed | None:
+    """A node that failed fails its generation at once; Heat hears it too, so that its stack ends."""
+    faults = node_faults(work)
+    if not faults:
+        return None
+    for node in work.members():
+        if node["state"] == NodeState.FAILED and node["stack_id"] and not node["signalled"]:
+            _signal(work, node, "FAILURE", f"{node['hostname']}: {faults[node['hostname']]}")
+    name, why = next(iter(faults.items()))
+    more = f" ({len(faults) - 1} more, see faults)" if len(faults) > 1 else ""
+    return Failed(f"Node {name} failed at {why}{more} To retry, update the cluster; failed nodes are replaced.", faults)
+
+
+def name_silent(work: Work) -> None:
+    """A node that was heard and then fell silent at a step is failed at that step's deadline, one that
+    was never heard at the same time after its server was made.
+    """
+    now, limit = work.ports.clock(), work.ports.conf.conductor.step_timeout
+    for node in work.members():
+        if node["state"] not in {NodeState.PLANNED, NodeState.BOOTING} or not node["server_id"]:
+            continue
+        if node["first_seen"] is None:
+            work.save_node(node, first_seen=now)
+        since = node["last_report"] or node["first_seen"]
+        if now - since > limit:
+            step = node["step"] or "boot"
+            message = f"silent for {int(now - since)} s at step {step} (last: {node['message'] or 'nothing'})"
+            work.save_node(node, state=NodeState.FAILED.value, message=message)
+            work.tell("node", message, node=node["hostname"], step=step, level="error")
+
+
+def observe(work: Work) -> Outcome:
+    """Done when the stack is complete and every node is ready."""
+    interval = work.ports.conf.conductor.busy_interval
+    stack = learn_facts(work)
+    if stack is None:
+        return Failed("The stack is gone: somebody else deleted it. Update the cluster to make it again.")
+    name_silent(work)
+    signal_ready(work)
+    failed = report_failures(work)
+    if failed is not None:
+        return failed
+    if not stacks.has_begun(work, stack):
+        return Wait(interval, "Heat begins.")
+    if stack.status == "FAILED":
+        if stacks.may_retry(work, stack):
+            return Wait(interval, "Heat was interrupted; asking again.")
+        found = stacks.faults(work, stack)
+        first = next(iter(found.items()), ("stack", stack.reason))
+        return Failed(f"{first[0]}: {first[1] or stack.reason}"[:2000], found)
+    ready = [n for n in work.members() if n["state"] == NodeState.READY]
+    total = len(work.members())
+    if len(ready) < total:
+        return Wait(interval, _slowest(work, len(ready), total))
+    if stack.status == "IN_PROGRESS":
+        return Wait(min(interval, 0.5), f"All {total} nodes are ready; Heat finishes.")
+    forget_gone(work)
+    return set_labels(work)
+
+
+def _slowest(work: Work, ready: int, total: int) -> str:
+    waiting = [n for n in work.members() if n["state"] != NodeState.READY]
+    slow = min(waiting, key=lambda n: n["percent"])
+    return f"{ready} of {total} nodes are ready; {slow['hostname']} is at {slow['step'] or 'boot'} ({slow['percent']} %)."

@@ -1,0 +1,112 @@
+"""One pass over one cluster: run the phases of its newest generation, write down how it went."""
+
+from collections.abc import Callable
+
+from oslo_log import log
+
+from magnum_lite.conductor import health, phases
+from magnum_lite.conductor.outcome import DONE, Failed, Outcome, Wait
+from magnum_lite.conductor.stack import is_delete
+from magnum_lite.conductor.work import Work
+from magnum_lite.db import events, nodegroups
+from magnum_lite.models.status import COMPLETE, FAILED, NodeState
+from magnum_lite.orchestration.stacks import OrchestrationError
+
+LOG = log.getLogger(__name__)
+
+
+def reconcile(work: Work, *, at_point: Callable[[str], None] = lambda _: None) -> float | None:
+    """Seconds until the next look; None when the cluster is gone. ``at_point`` is told the name of
+    each phase before it runs (crash tests end the process there).
+    """
+    conf = work.ports.conf.conductor
+    if work.settled:
+        health.look(work)
+        return float(conf.idle_interval)
+    late = _too_late(work)
+    outcome: Outcome = late or _run(work, at_point)
+    if isinstance(outcome, Failed):
+        _fail(work, outcome)
+        return 0.0 if not is_delete(work) else float(conf.idle_interval)
+    if isinstance(outcome, Wait):
+        if outcome.reason:
+            work.save(status_reason=outcome.reason)
+        return outcome.seconds
+    if is_delete(work):
+        return None
+    _complete(work)
+    health.look(work)
+    return float(conf.idle_interval)
+
+
+def _run(work: Work, at_point: Callable[[str], None]) -> Outcome:
+    for phase in phases.DELETE if is_delete(work) else phases.UPDATE:
+        at_point(phase.__name__)
+        work.extend()
+        try:
+            outcome = phase(work)
+        except OrchestrationError as error:
+            LOG.warning("orchestration failed cluster=%s phase=%s reason=%s", work.uuid, phase.__name__, error.reason)
+            return Wait(2.0, f"{error.reason} Trying again.")
+        if outcome is not DONE:
+            return outcome
+    at_point("end")
+    return DONE
+
+
+def _too_late(work: Work) -> Failed | None:
+    """create_timeout, by our own clock, also when Heat is away. A deletion is never given up."""
+    if is_delete(work):
+        return None
+    limit = work.spec().timeout_mins * 60
+    if work.ports.database.now() - work.cluster["accepted_at"] < limit:
+        return None
+    slow = [n for n in work.members() if n["state"] not in {NodeState.READY, NodeState.FAILED}]
+    faults = {}
+    for node in slow:
+        faults[node["hostname"]] = f"not ready in time; last step {node['step'] or 'boot'}: {node['message'] or 'silent'}"
+        work.save_node(node, state=NodeState.FAILED.value, message="not ready within the cluster's time limit")
+    names = ", ".join(faults) or "the stack"
+    return Failed(f"Not ready within {limit // 60} minutes: {names}. {work.cluster['status_reason'] or ''}", faults)
+
+
+def _counts(work: Work) -> dict[str, int]:
+    return {g["name"]: g["node_count"] for g in work.groups}
+
+
+def _complete(work: Work) -> None:
+    action = work.cluster["action"]
+    status = f"{action}_{COMPLETE}"
+    versions = next((n["versions"] for n in work.members("master") if n["versions"]), {})
+    with work.write(
+        status=status,
+        status_reason=None,
+        faults={},
+        observed_generation=work.cluster["generation"],
+        last_good={"counts": _counts(work)},
+        stack_retries=0,
+        container_version=versions.get("docker"),
+        coe_version=versions.get("docker"),
+    ) as connection:
+        for group in work.groups:
+            nodegroups.update(
+                connection,
+                group["uuid"],
+                {"status": status, "status_reason": None, "stack_id": work.cluster["stack_id"]},
+            )
+        message = f"{status}: {len(work.members())} nodes are ready."
+        events.add(connection, work.cluster, "status", message, percent=100)
+
+
+def _fail(work: Work, failed: Failed) -> None:
+    status = f"{work.cluster['action']}_{FAILED}"
+    with work.write(
+        status=status,
+        status_reason=failed.reason[:8000],
+        faults=dict(failed.faults),
+        observed_generation=work.cluster["generation"],
+        stack_retries=0,
+    ) as connection:
+        for group in work.groups:
+            nodegroups.update(connection, group["uuid"], {"status": status, "status_reason": failed.reason[:8000]})
+        events.add(connection, work.cluster, "status", f"{status}: {failed.reason}", level="error")

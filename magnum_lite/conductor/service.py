@@ -1,0 +1,138 @@
+"""The conductor as a process: RPC server, work loop, heartbeat, sweeper."""
+
+import concurrent.futures
+import contextlib
+import socket
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import oslo_messaging
+from oslo_log import log
+
+from magnum_lite import concurrency, rpc
+from magnum_lite.conductor import work
+from magnum_lite.conductor.endpoint import Endpoint
+from magnum_lite.conductor.ports import Ports
+from magnum_lite.conductor.reconciler import reconcile
+from magnum_lite.conductor.sweeper import expire_events, sweep
+from magnum_lite.db import leases, services
+
+LOG = log.getLogger(__name__)
+BINARY = "magnum-conductor"
+_HEARTBEAT = 10.0
+_SWEEP = 300.0
+_LONGEST_BACKOFF = 60.0
+
+
+class ConductorService:
+    """Start it, stop it. ``at_point`` is for crash tests."""
+
+    def __init__(self, ports: Ports, bus: Any, *, at_point: Callable[[str], None] = lambda _: None) -> None:
+        self._ports = ports
+        self._at_point = at_point
+        self._wake = threading.Event()
+        self._stop = threading.Event()
+        self._busy: set[str] = set()
+        self._lock = threading.Lock()
+        count = ports.conf.conductor.workers
+        self._pool = concurrent.futures.ThreadPoolExecutor(count, thread_name_prefix="reconcile")
+        self._server = oslo_messaging.get_rpc_server(
+            bus,
+            oslo_messaging.Target(topic=rpc.TOPIC, server=ports.owner),
+            [Endpoint(ports, self._wake.set)],
+            executor=concurrency.executor(),
+        )
+        self._threads = [
+            threading.Thread(target=self._loop, name="work", daemon=True),
+            threading.Thread(target=self._beat, name="heartbeat", daemon=True),
+            threading.Thread(target=self._sweep, name="sweeper", daemon=True),
+        ]
+
+    def start(self) -> None:
+        """Returns at once."""
+        self._server.start()
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self, grace: float = 10.0) -> None:
+        """Takes no new work; what is under way gets ``grace`` seconds, and its lease if it needs longer."""
+        self._stop.set()
+        self._wake.set()
+        with contextlib.suppress(oslo_messaging.MessagingException):
+            self._server.stop()
+        for thread in self._threads:
+            thread.join(grace)
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _loop(self) -> None:
+        conf = self._ports.conf.conductor
+        while not self._stop.is_set():
+            self._wake.clear()
+            try:
+                self._take_due(conf.workers)
+            except Exception:  # a database that is away for a moment must not end the conductor
+                LOG.exception("can't look for work")
+                self._stop.wait(1.0)
+            self._wake.wait(conf.poll_interval)
+
+    def _take_due(self, most: int) -> None:
+        with self._lock:
+            free = most - len(self._busy)
+        if free <= 0:
+            return
+        with self._ports.database.read() as connection:
+            due = leases.due(connection, free)
+        for uuid, token in due:
+            with self._lock:
+                if uuid in self._busy:
+                    continue
+                self._busy.add(uuid)
+            self._pool.submit(self._handle, uuid, token)
+
+    def _handle(self, uuid: str, token: int) -> None:
+        try:
+            self._at_point("claim")
+            held = work.claim(self._ports, uuid, token)
+            if held is not None:
+                self._work_on(held)
+        except work.LeaseLost:
+            LOG.info("lease lost cluster=%s", uuid)
+        except Exception:
+            LOG.exception("reconcile failed cluster=%s", uuid)
+        finally:
+            with self._lock:
+                self._busy.discard(uuid)
+            if not self._stop.is_set():
+                self._wake.set()
+
+    def _work_on(self, held: work.Work) -> None:
+        try:
+            wait = reconcile(held, at_point=self._at_point)
+        except work.LeaseLost:
+            raise
+        except Exception:
+            attempts = held.cluster["attempts"] + 1
+            work.release(held, min(_LONGEST_BACKOFF, 2.0**attempts), attempts=attempts)
+            raise
+        if wait is not None:
+            self._at_point("release")
+            work.release(held, wait)
+
+    def _beat(self) -> None:
+        host = socket.gethostname()
+        while not self._stop.is_set():
+            try:
+                with self._ports.database.write() as connection:
+                    services.beat(connection, host, BINARY)
+            except Exception:
+                LOG.exception("no heartbeat")
+            self._stop.wait(_HEARTBEAT)
+
+    def _sweep(self) -> None:
+        while not self._stop.wait(_SWEEP):
+            try:
+                sweep(self._ports)
+                expire_events(self._ports)
+            except Exception:
+                LOG.exception("no sweep")

@@ -1,0 +1,147 @@
+"""The cluster's stack: found, made, changed, removed. Idempotent: each step looks before it acts."""
+
+import re
+
+from magnum_lite.conductor.node_records import credentials
+from magnum_lite.conductor.outcome import DONE, Failed, Outcome, Wait
+from magnum_lite.conductor.work import Work
+from magnum_lite.db import nodes
+from magnum_lite.models.stack import TAG, ResourceFault, Stack, cluster_tag
+from magnum_lite.models.status import Action
+from magnum_lite.orchestration.stacks import StackConflict, StackExists, StackRefused
+
+# Heat itself was restarted under the stack: nothing is wrong with the cluster, the same update helps.
+_HEAT_DIED = re.compile(r"[Ee]ngine went down|[Ss]tack .* took too long|cloud was restarted", re.IGNORECASE)
+MAX_RETRIES = 3
+_DELETE_TRIES = 3
+
+
+def find(work: Work, *, outputs: bool = False) -> Stack | None:
+    """By id, then by the name in the row, then by tag: whatever a crash left is found again."""
+    stacks, project = work.ports.stacks, work.project_id
+    if work.cluster["stack_id"]:
+        found = stacks.get(project, work.cluster["stack_id"], outputs=outputs)
+        if found is not None:
+            return found
+    found = stacks.get(project, work.cluster["stack_name"], outputs=outputs)
+    if found is None:
+        tagged = stacks.find([project], [TAG, cluster_tag(work.uuid)])
+        if tagged:
+            found = stacks.get(project, tagged[0].id, outputs=outputs)
+    if found is not None and found.action == "DELETE" and found.status == "COMPLETE":
+        return None
+    return found
+
+
+def ensure_stack(work: Work) -> Outcome:
+    """Done once Heat has the request of this generation, whatever it makes of it."""
+    stack = find(work)
+    if stack is None:
+        return _create(work)
+    if stack.id != work.cluster["stack_id"]:
+        _adopt(work, stack)
+    if work.cluster["applied_generation"] == work.cluster["generation"]:
+        return DONE
+    if stack.status == "IN_PROGRESS":
+        if stack.action == "DELETE":
+            return Wait(work.ports.conf.conductor.busy_interval, "The stack is being deleted.")
+        return Wait(work.ports.conf.conductor.busy_interval, "An earlier change of the stack goes on.")
+    return _update(work, stack)
+
+
+def _create(work: Work) -> Outcome:
+    sessions = work.ports.sessions
+    if sessions is not None and not sessions.may_act_in(work.project_id):
+        user = work.ports.conf.service_user.username
+        return Failed(
+            "The service may not act in this project. An operator mends it with: openstack role add "
+            f"--user {user} --domain <the project's domain> --inherited member"
+        )
+    request = work.driver.stack_request(work.spec(credentials(work)))
+    try:
+        stack_id = work.ports.stacks.create(work.project_id, request)
+    except StackExists:
+        found = work.ports.stacks.get(work.project_id, request.name)
+        if found is None:
+            return Wait(1.0, "Heat says that the stack exists, but does not show it yet.")
+        _adopt(work, found)
+        return DONE
+    except StackRefused as error:
+        return Failed(f"Heat refused the stack: {error.reason}")
+    _told(work, stack_id=stack_id, stack_mark=None)
+    work.tell("stack", f"Stack {request.name} is being made.")
+    return DONE
+
+
+def _adopt(work: Work, stack: Stack) -> None:
+    """A stack that an earlier try made. A first creation had only one possible request."""
+    first = work.cluster["generation"] == 1 and stack.action == "CREATE"
+    if first:
+        _told(work, stack_id=stack.id, stack_mark=None)
+    else:
+        work.save(stack_id=stack.id)
+    work.tell("stack", f"Stack {stack.name} was found again.")
+
+
+def _told(work: Work, **values: object) -> None:
+    """Heat has taken the request of this generation."""
+    with work.write(applied_generation=work.cluster["generation"], **values) as connection:
+        for node in work.members():
+            if not node["in_stack"]:
+                nodes.update(connection, node["uuid"], {"in_stack": True})
+                node["in_stack"] = True
+
+
+def _update(work: Work, stack: Stack) -> Outcome:
+    request = work.driver.stack_request(work.spec(credentials(work)))
+    try:
+        work.ports.stacks.update(work.project_id, stack.id, request)
+    except StackConflict:
+        return Wait(work.ports.conf.conductor.busy_interval, "The stack is busy.")
+    except StackRefused as error:
+        return Failed(f"Heat refused the change of the stack: {error.reason}")
+    _told(work, stack_mark=stack.updated_at or "")
+    work.tell("stack", f"Stack {stack.name} is being changed.")
+    return DONE
+
+
+def has_begun(work: Work, stack: Stack) -> bool:
+    """Whether what Heat shows is about our last request: an update shows by a new time."""
+    mark = work.cluster["stack_mark"]
+    return mark is None or stack.status == "IN_PROGRESS" or (stack.updated_at or "") != mark
+
+
+def may_retry(work: Work, stack: Stack) -> bool:
+    """After a failure that is Heat's own, ask for the same again, a few times."""
+    if not _HEAT_DIED.search(stack.reason or "") or work.cluster["stack_retries"] >= MAX_RETRIES:
+        return False
+    work.save(stack_retries=work.cluster["stack_retries"] + 1, applied_generation=0)
+    work.tell("stack", f"Heat was interrupted ({stack.reason[:200]}); asking again.", level="warning")
+    return True
+
+
+def faults(work: Work, stack: Stack) -> dict[str, str]:
+    """Resources that failed, causes first."""
+    found: list[ResourceFault] = work.ports.stacks.faults(work.project_id, stack.id)
+    return {f.path: f"{f.type}: {f.reason}"[:1000] for f in found[:20]}
+
+
+def ensure_stack_gone(work: Work) -> Outcome:
+    """Done when nothing of it is left."""
+    stack = find(work)
+    if stack is None:
+        return DONE
+    if stack.action == "DELETE" and stack.status == "IN_PROGRESS":
+        return Wait(work.ports.conf.conductor.busy_interval, "The stack is being deleted.")
+    failed = stack.action == "DELETE" and stack.status == "FAILED"
+    if failed and work.cluster["stack_retries"] >= _DELETE_TRIES:
+        return Failed(f"Heat can't delete the stack: {stack.reason}", faults(work, stack))
+    work.ports.stacks.delete(work.project_id, stack.id)
+    work.save(stack_id=stack.id, stack_retries=work.cluster["stack_retries"] + 1)
+    work.tell("stack", f"Stack {stack.name} is being deleted.")
+    return Wait(work.ports.conf.conductor.busy_interval, "The stack is being deleted.")
+
+
+def is_delete(work: Work) -> bool:
+    """The newest generation asks for deletion."""
+    return bool(work.cluster["action"] == Action.DELETE)

@@ -1,0 +1,54 @@
+"""Stacks that nobody should have: found by tag, compared with the rows."""
+
+from oslo_log import log
+
+from magnum_lite.conductor.ports import Ports
+from magnum_lite.db import clusters, events
+from magnum_lite.db.projects import all_projects, alive
+from magnum_lite.models.stack import TAG, Stack
+from magnum_lite.orchestration.stacks import OrchestrationError
+
+LOG = log.getLogger(__name__)
+
+
+def sweep(ports: Ports) -> list[Stack]:
+    """Remove duplicates (a second stack of a living cluster, made by a conductor that was frozen past
+    its lease); report stacks without any row, which only an operator may remove.
+    """
+    with ports.database.read() as connection:
+        projects = None if ports.conf.conductor.global_stack_list else all_projects(connection)
+    if projects is not None and not projects:
+        return []
+    try:
+        found = ports.stacks.find(projects, [TAG])
+    except OrchestrationError as error:
+        LOG.info("no sweep: %s", error.reason)
+        return []
+    orphans = []
+    for stack in found:
+        uuid = next((t.removeprefix(f"{TAG}-") for t in stack.tags if t.startswith(f"{TAG}-")), None)
+        if uuid is None or stack.action == "DELETE":
+            continue
+        with ports.database.read() as connection:
+            row = clusters.by_uuid(connection, uuid)
+        if row is None:
+            orphans.append(stack)
+            LOG.warning("stack without cluster stack=%s project=%s", stack.id, stack.project_id)
+        elif stack.name != row["stack_name"] and stack.id != row["stack_id"]:
+            _remove_duplicate(ports, row, stack)
+    return orphans
+
+
+def _remove_duplicate(ports: Ports, row: dict, stack: Stack) -> None:  # type: ignore[type-arg]
+    now = ports.database.now()
+    if row["lease_expires"] and row["lease_expires"] > now - 2 * ports.conf.conductor.lease_seconds:
+        return  # somebody may be at it
+    ports.stacks.delete(stack.project_id, stack.id)
+    with ports.database.write() as connection:
+        events.add(connection, row, "stack", f"A second stack, {stack.name}, was removed.", level="warning")
+
+
+def expire_events(ports: Ports) -> int:
+    """Drop what is older than the retention time and belongs to no living cluster."""
+    with ports.database.write() as connection:
+        return events.expire(connection, alive(), ports.conf.database.event_retention_days)

@@ -1,0 +1,29 @@
+"""The real ports of a conductor."""
+
+import os
+import secrets
+import socket
+from pathlib import Path
+from typing import Any
+
+from magnum_lite.cloud.sessions import ServiceSessions
+from magnum_lite.conductor.ports import Ports
+from magnum_lite.db.session import Database
+from magnum_lite.drivers.contract import DoorSpec
+from magnum_lite.orchestration.heat import HeatStacks
+from magnum_lite.pki.sealing import Sealer
+
+
+def make_ports(conf: Any) -> Ports:
+    """From the configuration. Raises ``pki.errors.KeyFileError`` for a key file that must not be used."""
+    sessions = ServiceSessions(conf)
+    ca = Path(conf.node_door.ca_file).read_text(encoding="ascii") if conf.node_door.ca_file else ""
+    return Ports(
+        conf=conf,
+        database=Database(conf.database.connection, pool_size=max(conf.database.pool_size, conf.conductor.workers + 4)),
+        stacks=HeatStacks(sessions.session_for, global_list=conf.conductor.global_stack_list),
+        sealer=Sealer.from_files(conf.keys.kek_file),
+        door=DoorSpec(url=conf.node_door.url.rstrip("/"), ca_pem=ca),
+        owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
+        sessions=sessions,
+    )

@@ -1,0 +1,121 @@
+"""Holding a cluster while working on it: the lease, and writing under its fencing token."""
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from magnum_lite.conductor.ports import Ports
+from magnum_lite.db import clusters, events, leases, nodegroups, nodes
+from magnum_lite.db.rows import Row
+from magnum_lite.drivers import assembly, registry
+from magnum_lite.drivers.contract import ClusterSpec, Driver
+
+
+class LeaseLost(Exception):  # noqa: N818
+    """Somebody else works on it now: stop at once, write nothing."""
+
+
+@dataclasses.dataclass
+class Work:
+    """One cluster under lease. ``cluster`` is the row as claimed, kept up with what we write."""
+
+    ports: Ports
+    cluster: Row
+    groups: list[Row]
+    nodes: list[Row]
+
+    @property
+    def uuid(self) -> str:
+        return str(self.cluster["uuid"])
+
+    @property
+    def project_id(self) -> str:
+        return str(self.cluster["project_id"])
+
+    @property
+    def token(self) -> int:
+        return int(self.cluster["fencing_token"])
+
+    @property
+    def driver(self) -> Driver:
+        return registry.get(self.cluster["coe"])
+
+    @property
+    def settled(self) -> bool:
+        """The newest generation has reached its end."""
+        return bool(self.cluster["generation"] == self.cluster["observed_generation"])
+
+    def spec(self, credentials: Mapping[str, Mapping[int, str]] | None = None) -> ClusterSpec:
+        """What the driver takes."""
+        return assembly.cluster_spec(
+            self.cluster,
+            self.groups,
+            door=self.ports.door,
+            credentials=credentials,
+            longest_timeout=self.ports.conf.conductor.max_timeout,
+        )
+
+    @contextlib.contextmanager
+    def write(self, **values: Any) -> Iterator[sa.Connection]:
+        """A transaction under the lease, writing ``values`` into the cluster. Raises LeaseLost."""
+        with self.ports.database.write() as connection:
+            if not clusters.observe(connection, self.uuid, self.token, {**values, "fencing_token": self.token}):
+                raise LeaseLost(self.uuid)
+            yield connection
+        self.cluster.update(values)
+
+    def save(self, **values: Any) -> None:
+        """Write columns of the cluster, if they changed."""
+        changed = {k: v for k, v in values.items() if self.cluster.get(k) != v}
+        if changed:
+            with self.write(**changed):
+                pass
+
+    def save_node(self, node: Row, **values: Any) -> None:
+        """Write columns of a node, if they changed."""
+        changed = {k: v for k, v in values.items() if node.get(k) != v}
+        if changed:
+            with self.write() as connection:
+                nodes.update(connection, node["uuid"], changed)
+            node.update(changed)
+
+    def tell(self, kind: str, message: str, **more: Any) -> None:
+        """Record an event."""
+        with self.write() as connection:
+            events.add(connection, self.cluster, kind, message, **more)
+
+    def extend(self) -> None:
+        """Keep the lease during long work. Raises LeaseLost."""
+        with self.ports.database.write() as connection:
+            if not leases.extend(connection, self.uuid, self.token, self.ports.conf.conductor.lease_seconds):
+                raise LeaseLost(self.uuid)
+
+    def members(self, role: str | None = None) -> list[Row]:
+        """Nodes that are to stay."""
+        return [n for n in self.nodes if n["state"] not in {"leaving", "gone"} and role in {None, n["role"]}]
+
+
+def claim(ports: Ports, uuid: str, fencing_token: int) -> Work | None:
+    """Take a cluster's lease; None if somebody else was faster."""
+    with ports.database.write() as connection:
+        row = leases.claim(connection, uuid, fencing_token, ports.owner, ports.conf.conductor.lease_seconds)
+        if row is None:
+            return None
+        groups = nodegroups.of_clusters(connection, [uuid])[uuid]
+        return Work(ports, row, groups, nodes.of_cluster(connection, uuid))
+
+
+def release(work: Work, wait: float, *, attempts: int = 0) -> None:
+    """Give the lease back; due again in ``wait`` seconds."""
+    with work.ports.database.write() as connection:
+        leases.release(
+            connection,
+            work.uuid,
+            work.token,
+            generation=work.cluster["generation"],
+            wait=wait,
+            attempts=attempts,
+        )

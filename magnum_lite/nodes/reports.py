@@ -1,0 +1,151 @@
+"""What a node says of itself: checked, cleaned, stored."""
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from magnum_lite.db import clusters, events, nodes
+from magnum_lite.db.rows import Row
+from magnum_lite.errors import Forbidden, InvalidInput, Problem
+from magnum_lite.models.status import NodeState
+from magnum_lite.nodes.deps import DoorDeps
+from magnum_lite.pki import signatures
+
+STEPS = ("boot", "enrol", "engine", "swarm", "ready")
+STATES = ("running", "ok", "failed")
+MAX_LOG = 16 * 1024
+MAX_LOGS = 64 * 1024
+MAX_SKEW = 900.0
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_SECRETS = re.compile(
+    r"SWMTKN-[\w-]+|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
+    r"|(?<=://)[^/@\s]+(?=@)|(?i:(?<=token[=: ])|(?<=password[=: ]))\S+",
+    re.DOTALL,
+)
+
+
+class Unsigned(Forbidden):
+    """The signature is missing, wrong, too old or used before."""
+
+    code = "unsigned"
+
+
+def clean(text: Any, limit: int) -> str:
+    """The end of a text, without control characters and without what opens something."""
+    return _SECRETS.sub("***", _CONTROL.sub("", str(text)))[-limit:]
+
+
+def signer(deps: DoorDeps, node_id: str, timestamp: str, signature: str, body: bytes) -> Row:
+    """The node whose key signed this. Raises Unsigned."""
+    with deps.database.read() as connection:
+        node = nodes.get(connection, node_id)
+    try:
+        seconds, raw = float(timestamp), base64.b64decode(signature, validate=True)
+    except (ValueError, binascii.Error):
+        raise Unsigned("X-Node-Timestamp or X-Node-Signature is missing or not readable.") from None
+    message = timestamp.encode() + b"\n" + body
+    known = node is not None and node["identity"] and signatures.verify(node["identity"], message, raw)
+    if node is None or not known or abs(seconds - deps.clock()) > MAX_SKEW:
+        raise Unsigned("The signature does not verify, or its time is off.")
+    return node
+
+
+def read(body: Any) -> dict[str, Any]:
+    """A report's fields, checked. Raises InvalidInput."""
+    if not isinstance(body, dict):
+        raise InvalidInput(Problem("", "A report is a JSON object"))
+    problems = []
+    if body.get("step") not in STEPS:
+        problems.append(Problem("step", f"must be one of {', '.join(STEPS)}"))
+    if body.get("state") not in STATES:
+        problems.append(Problem("state", f"must be one of {', '.join(STATES)}"))
+    percent = body.get("percent")
+    if isinstance(percent, bool) or not isinstance(percent, int) or not 0 <= percent <= 100:
+        problems.append(Problem("percent", "must be a number between 0 and 100"))
+    if problems:
+        raise InvalidInput(*problems)
+    return body
+
+
+def _new_state(node: Row, report: Mapping[str, Any]) -> str:
+    """A node that was ready and reports trouble is unhealthy, not failed: it may recover."""
+    now = NodeState(node["state"])
+    if now in {NodeState.LEAVING, NodeState.GONE} or (now is NodeState.FAILED and report["step"] != "ready"):
+        return now.value
+    if report["state"] == "failed" and now is not NodeState.READY and report["step"] != "ready":
+        return NodeState.FAILED.value
+    if now is NodeState.READY or (report["step"] == "ready" and report["state"] == "ok"):
+        return NodeState.READY.value
+    return NodeState.BOOTING.value
+
+
+def _values(deps: DoorDeps, node: Row, report: Mapping[str, Any]) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "state": _new_state(node, report),
+        "step": report["step"],
+        "percent": report["percent"],
+        "message": clean(report.get("message") or "", 500),
+        "last_report": deps.clock(),
+    }
+    if isinstance(report.get("healthy"), bool):
+        values["healthy"] = report["healthy"]
+    if report["state"] == "failed":
+        values["healthy"] = False
+        values["log"] = clean(report.get("log") or "", MAX_LOG)
+    engine_id = report.get("swarm_node_id")
+    if isinstance(engine_id, str) and re.fullmatch(r"[a-z0-9]{1,64}", engine_id):
+        values["engine_id"] = engine_id
+    if isinstance(report.get("versions"), dict):
+        known = ("docker", "kernel", "os")
+        values["versions"] = {k: clean(report["versions"].get(k) or "", 200) for k in known}
+    if node["role"] == "master" and isinstance(report.get("swarm_nodes"), list):
+        values["engine_view"] = [_seen(n) for n in report["swarm_nodes"][:5000] if isinstance(n, dict)]
+    if isinstance(report.get("logs"), dict):
+        values["logs"] = {clean(k, 40): clean(v, MAX_LOGS) for k, v in list(report["logs"].items())[:8]}
+        values["collect_logs"] = False
+    return values
+
+
+def _seen(node: Mapping[str, Any]) -> dict[str, str]:
+    return {k: clean(node.get(k) or "", 255) for k in ("id", "hostname", "state", "availability", "role")}
+
+
+def store(deps: DoorDeps, node: Row, timestamp: float, report: Mapping[str, Any]) -> tuple[Row, Row]:
+    """Write a report down; the node as it is now, and its cluster. Raises Unsigned for a replay."""
+    values = _values(deps, node, report)
+    with deps.database.write() as connection:
+        if not nodes.report(connection, node["uuid"], timestamp, values):
+            raise Unsigned("This report, or a newer one, was seen already.")
+        cluster = clusters.by_uuid(connection, node["cluster_id"])
+        if cluster is None:
+            raise Unsigned("This node's cluster is gone.")
+        _record(connection, cluster, node, values)
+    tokens = report.get("join_tokens")
+    if node["role"] == "master" and isinstance(tokens, dict):
+        deps.conductors.keep_join_tokens(node["uuid"], {k: str(v)[:200] for k, v in tokens.items()})
+    return node | values, cluster
+
+
+def _record(connection: sa.Connection, cluster: Row, node: Row, values: Mapping[str, Any]) -> None:
+    """An event for each new step or state, and a nudge to the conductor."""
+    moved = (values["step"], values["state"]) != (node["step"], node["state"])
+    sick = "healthy" in values and values["healthy"] != node["healthy"] and node["healthy"] is not None
+    if not moved and not sick:
+        return
+    failed = values["state"] == NodeState.FAILED or (sick and values["healthy"] is False)
+    events.add(
+        connection,
+        cluster,
+        "node",
+        values["message"] or values["step"],
+        node=node["hostname"],
+        step=values["step"],
+        percent=values["percent"],
+        level="error" if failed else "info",
+        detail=values.get("log") if failed else None,
+    )
+    clusters.wake(connection, cluster["uuid"])
