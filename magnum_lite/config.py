@@ -41,8 +41,12 @@ CONDUCTOR = [
     cfg.FloatOpt("idle_interval", default=60.0, min=1, help="Seconds between looks at a settled cluster."),
     cfg.IntOpt("max_timeout", default=180, min=1, help="Longest create_timeout, minutes; what 0 stands for."),
     cfg.IntOpt("drain_timeout", default=60, min=0, help="Seconds that a leaving node may take to drain."),
-    cfg.IntOpt("step_timeout", default=600, min=10, help="Seconds without a report before a booting node is named."),
-    cfg.IntOpt("silent_after", default=60, min=5, help="Seconds without a report before a ready node is unhealthy."),
+    cfg.IntOpt(
+        "step_timeout", default=600, min=10, help="Seconds without a report before a booting node is named."
+    ),
+    cfg.IntOpt(
+        "silent_after", default=60, min=5, help="Seconds without a report before a ready node is unhealthy."
+    ),
     cfg.BoolOpt("global_stack_list", default=False, help="Heat's stacks:global_index is open to us."),
 ]
 KEYS = [
@@ -94,7 +98,12 @@ def load(argv: Sequence[str], conf: Any = None) -> Any:
         conf.register_opts(options, group=group)
     log.register_options(conf)
     # These say too much at INFO and would name tokens at DEBUG.
-    quiet = ["keystoneauth=WARNING", "keystonemiddleware=WARNING", "oslo_messaging=WARNING", "heatclient=WARNING"]
+    quiet = [
+        "keystoneauth=WARNING",
+        "keystonemiddleware=WARNING",
+        "oslo_messaging=WARNING",
+        "heatclient=WARNING",
+    ]
     log.set_defaults(default_log_levels=[*log.get_default_log_levels(), *quiet])
     conf(list(argv), project="magnum_lite", prog="magnum-lite")
     return conf

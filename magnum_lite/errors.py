@@ -104,6 +104,8 @@ class Unavailable(MagnumLiteError):
 
     code = "service-unavailable"
 
-    def __init__(self, service: str, hint: str = "Please try again in a moment.", retry_after: int = 5) -> None:
+    def __init__(
+        self, service: str, hint: str = "Please try again in a moment.", retry_after: int = 5
+    ) -> None:
         self.service, self.retry_after = service, retry_after
         super().__init__(f"The {service} service does not answer. {hint}")

@@ -16,8 +16,12 @@ _READER = "rule:admin_or_reader"
 
 _BASE = [
     policy.RuleDefault("context_is_admin", "role:admin"),
-    policy.RuleDefault("admin_or_member", "rule:context_is_admin or (role:member and project_id:%(project_id)s)"),
-    policy.RuleDefault("admin_or_reader", "rule:context_is_admin or (role:reader and project_id:%(project_id)s)"),
+    policy.RuleDefault(
+        "admin_or_member", "rule:context_is_admin or (role:member and project_id:%(project_id)s)"
+    ),
+    policy.RuleDefault(
+        "admin_or_reader", "rule:context_is_admin or (role:reader and project_id:%(project_id)s)"
+    ),
     policy.RuleDefault("admin_api", _ADMIN),
 ]
 _WRITES = {

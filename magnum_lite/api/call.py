@@ -36,7 +36,9 @@ class Call:
             raise InvalidInput(Problem("", f"The body must be a JSON object with the fields of a {name}"))
         return self.body
 
-    def integer(self, name: str, default: int | None = None, *, low: int = 0, high: int = 2**31) -> int | None:
+    def integer(
+        self, name: str, default: int | None = None, *, low: int = 0, high: int = 2**31
+    ) -> int | None:
         """A query argument that is a number."""
         if name not in self.query:
             return default

@@ -45,7 +45,9 @@ def _bay_names(model: type[Resource]) -> dict[str, str]:
     return {n: facts(i)["bay"] for n, i in model.model_fields.items() if facts(i)["bay"]}
 
 
-_RENAMES = {("bays", m): _bay_names(m) for m in (Cluster, Event)}
+_RENAMES: dict[tuple[str, type[Resource]], Mapping[str, str]] = {
+    ("bays", m): _bay_names(m) for m in (Cluster, Event)
+}
 
 CLUSTERS = Dialect("clusters", "cluster", "clustertemplates", "clustertemplate")
 BAYS = Dialect(

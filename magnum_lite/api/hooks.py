@@ -69,7 +69,11 @@ class RequestHook(hooks.PecanHook):
         if not raw:
             return NOTHING
         kind = (request.content_type or "").split(";")[0].strip().lower()
-        if kind not in {"application/json", "application/json-patch+json", "application/openstack-json-patch"}:
+        if kind not in {
+            "application/json",
+            "application/json-patch+json",
+            "application/openstack-json-patch",
+        }:
             raise http.UnknownMimetype(f"Unknown mimetype: {kind[:100] or 'none'}; send application/json.")
         return calls.read_json(raw)
 
@@ -79,8 +83,10 @@ class RequestHook(hooks.PecanHook):
         known = _known(error)
         ident = environ.get("magnum_lite.request_id", "")
         if known is None:
-            LOG.exception("request failed request_id=%s", ident)
-            known = errors.MagnumLiteError("An unexpected fault of the service. Its operators find it by the request id.")
+            LOG.error("request failed request_id=%s", ident, exc_info=error)
+            known = errors.MagnumLiteError(
+                "An unexpected fault of the service. Its operators find it by the request id."
+            )
         dialect = environ.get("magnum_lite.dialect", CLUSTERS)
         response = webob.Response(status=http.status(known), json_body=http.body(known, ident, dialect))
         response.headers.update(http.headers(known))

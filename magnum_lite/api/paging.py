@@ -27,7 +27,9 @@ def wanted(call: Call, model: type[Resource]) -> Page:
     back = {theirs: ours for ours, theirs in call.dialect.rename(model).items()}
     column = back.get(key, key)
     if column != "id" and column not in _sortable(model):
-        raise InvalidInput(Problem("sort_key", f'The sort_key value "{key[:100]}" is an invalid field for sorting'))
+        raise InvalidInput(
+            Problem("sort_key", f'The sort_key value "{key[:100]}" is an invalid field for sorting')
+        )
     marker = call.query.get("marker")
     if marker is not None and (len(marker) != 36 or marker.count("-") != 4):
         raise InvalidInput(Problem("marker", "must be the uuid of the last object of the page before"))

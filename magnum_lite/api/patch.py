@@ -20,7 +20,11 @@ MAX_OPERATIONS = 256
 
 
 def changes(
-    document: Any, model: type[Resource], current: Mapping[str, Any], dialect: Dialect, only: frozenset[str] | None
+    document: Any,
+    model: type[Resource],
+    current: Mapping[str, Any],
+    dialect: Dialect,
+    only: frozenset[str] | None,
 ) -> dict[str, Any]:
     """House name → new value, validated. ``only``: the fields that may change at all (None: all
     writable ones). Raises InvalidInput with every fault.
@@ -36,7 +40,9 @@ def changes(
         try:
             _apply(operation, model, current, back, only, out)
         except InvalidInput as error:
-            problems += [Problem("/".join(x for x in (str(place), p.field) if x), p.message) for p in error.problems]
+            problems += [
+                Problem("/".join(x for x in (str(place), p.field) if x), p.message) for p in error.problems
+            ]
     if problems:
         raise InvalidInput(*problems)
     return out
@@ -114,7 +120,12 @@ def _remove(field: str, path: str, model: type[Resource], out: dict[str, Any]) -
 
 
 def _apply_label(
-    op: str, parts: list[str], value: Any, current: Mapping[str, Any], model: type[Resource], out: dict[str, Any]
+    op: str,
+    parts: list[str],
+    value: Any,
+    current: Mapping[str, Any],
+    model: type[Resource],
+    out: dict[str, Any],
 ) -> None:
     if parts[0] not in {"labels", "node_labels"} or len(parts) != 2:
         raise _bad(f"/{'/'.join(parts)} is not an attribute that can be changed")

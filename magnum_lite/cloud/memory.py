@@ -25,7 +25,7 @@ class MemoryLookups:
     keys: tuple[str, ...] = ("my-key", "testkey")
     networks: tuple[str, ...] = ("public", "CERN_NETWORK", "private")
     subnets: tuple[str, ...] = ("private-subnet",)
-    limits: Room = Room(None, None, None)
+    limits: Room = dataclasses.field(default_factory=lambda: Room(None, None, None))
     down: str | None = None
 
     def _up(self, service: str) -> None:

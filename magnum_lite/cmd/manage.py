@@ -10,7 +10,7 @@ from magnum_lite.db.session import Database
 
 def _upgrade(database: Database) -> int:
     migrations.upgrade(database)
-    print(f"database is at {migrations.current(database)}")  # noqa: T201
+    print(f"database is at {migrations.current(database)}")
     return 0
 
 
@@ -18,13 +18,13 @@ def _check(database: Database) -> int:
     """0: up to date, 1: needs an upgrade, 2: differs from the models."""
     at, head = migrations.current(database), migrations.head(database)
     if at != head:
-        print(f"database is at {at}, this version needs {head}: run magnum-lite-manage db upgrade")  # noqa: T201
+        print(f"database is at {at}, this version needs {head}: run magnum-lite-manage db upgrade")
         return 1
     found = migrations.differences(database)
     for difference in found:
-        print(f"differs: {difference}")  # noqa: T201
+        print(f"differs: {difference}")
     if not found:
-        print(f"database is at {at}, as it should be")  # noqa: T201
+        print(f"database is at {at}, as it should be")
     return 2 if found else 0
 
 
@@ -33,7 +33,9 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="magnum-lite-manage", description=__doc__)
     parser.add_argument("--config-file", action="append", default=[], metavar="PATH")
     areas = parser.add_subparsers(dest="area", required=True)
-    actions = areas.add_parser("db", help="the database's schema").add_subparsers(dest="action", required=True)
+    actions = areas.add_parser("db", help="the database's schema").add_subparsers(
+        dest="action", required=True
+    )
     actions.add_parser("upgrade", help="bring the schema to this version")
     actions.add_parser("check", help="say whether it is")
     actions.add_parser("version", help="say which version it is at")
@@ -48,7 +50,7 @@ def main(argv: list[str] | None = None) -> int:
     if arguments.action == "check":
         return _check(database)
     if arguments.action == "version":
-        print(migrations.current(database))  # noqa: T201
+        print(migrations.current(database))
     else:
         migrations.revise(database, arguments.message)
     return 0

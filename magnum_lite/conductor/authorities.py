@@ -1,6 +1,6 @@
 """The clusters' CAs: made, unsealed and used here and nowhere else."""
 
-import datetime
+import datetime as dt
 import uuid
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -24,9 +24,9 @@ def _context(row_id: str, purpose: str) -> SealContext:
     return SealContext("authority", row_id, purpose)
 
 
-def utc(ports: Ports) -> datetime.datetime:
+def utc(ports: Ports) -> dt.datetime:
     """Now."""
-    return datetime.datetime.fromtimestamp(ports.clock(), datetime.UTC)
+    return dt.datetime.fromtimestamp(ports.clock(), dt.UTC)
 
 
 def missing(ports: Ports, cluster: Row) -> list[Purpose]:
@@ -44,7 +44,7 @@ def make(ports: Ports, cluster: Row, purpose: Purpose) -> dict[str, Any]:
         f"{cluster['uuid']} {purpose.value}",
         purpose.value,
         utc(ports),
-        datetime.timedelta(days=keys.authority_days),
+        dt.timedelta(days=keys.authority_days),
         keys.authority_key_type,
     )
     return {
@@ -77,7 +77,7 @@ def issue(
     common_name: str,
     reserved: Collection[str] = (),
     sans: Collection[str] = (),
-    lifetime: datetime.timedelta | None = None,
+    lifetime: dt.timedelta | None = None,
     requester: Mapping[str, str | None] | None = None,
 ) -> str:
     """Sign; what is signed is recorded before and after. Raises ``pki.errors.PKIError``, Conflict."""

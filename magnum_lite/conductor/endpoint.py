@@ -1,6 +1,6 @@
 """What conductors answer over RPC."""
 
-import datetime
+import datetime as dt
 import functools
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -108,11 +108,11 @@ def sign(ports: Ports, context: Context, cluster_uuid: str, pem: str, ttl: int |
         raise NotFound("Cluster", cluster_uuid)
     if not context.roles & _WRITERS:
         raise Forbidden(
-            "A reader gets no certificate for a Swarm cluster: Docker's API can not tell readers from members."
+            "A reader gets no certificate of a Swarm cluster: Docker's API can't tell readers from members."
         )
     days = ports.conf.keys.client_days
-    lifetime = datetime.timedelta(seconds=ttl) if ttl else datetime.timedelta(days=days)
-    if lifetime > datetime.timedelta(days=days):
+    lifetime = dt.timedelta(seconds=ttl) if ttl else dt.timedelta(days=days)
+    if lifetime > dt.timedelta(days=days):
         raise InvalidInput(Problem("ttl", f"at most {days} days ({days * 86400} seconds) are given"))
     try:
         certificate = authorities.issue(

@@ -2,7 +2,7 @@
 agents do the same on instruction (see ``nodes/instructions.py``).
 """
 
-import datetime
+import datetime as dt
 import threading
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from magnum_lite.native.docker import SwarmEngine
 from magnum_lite.pki import csr, profiles
 from magnum_lite.pki.requests import client_request
 
-_LIFETIME = datetime.timedelta(hours=1)
+_LIFETIME = dt.timedelta(hours=1)
 _SPARE = 600.0
 _NAME = "magnum-lite-conductor"
 API_PORT = 2376

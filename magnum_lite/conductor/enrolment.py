@@ -123,12 +123,15 @@ def _issue(
         first = node["identity"] is None
         values: dict[str, Any] = {"identity": pem}
         if first:
-            values |= {"state": NodeState.BOOTING.value, "step": "enrol", "percent": 20, "first_seen": ports.clock()}
+            values |= {
+                "state": NodeState.BOOTING.value,
+                "step": "enrol",
+                "percent": 20,
+                "first_seen": ports.clock(),
+            }
             values["last_report"] = ports.clock()
             message = f"Enrolled at {node['address'] or 'an address not reported yet'}."
-            events.add(
-                connection, cluster, "node", message, node=node["hostname"], step="enrol", percent=20
-            )
+            events.add(connection, cluster, "node", message, node=node["hostname"], step="enrol", percent=20)
         nodes.update(connection, node["uuid"], values)
     return answer
 

@@ -32,7 +32,9 @@ def _of_nodes(work: Work) -> tuple[dict[str, str], bool]:
     for node in work.members():
         age = now - (node["last_report"] or 0)
         if node["state"] != NodeState.READY:
-            reasons[node["hostname"]] = f"{node['state']} at {node['step'] or 'boot'}: {node['message'] or ''}"[:300]
+            reasons[node["hostname"]] = (
+                f"{node['state']} at {node['step'] or 'boot'}: {node['message'] or ''}"[:300]
+            )
             bad = True
         elif age > limit:
             reasons[node["hostname"]] = f"silent for more than {limit} s"

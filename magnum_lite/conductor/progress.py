@@ -45,7 +45,9 @@ def learn_facts(work: Work) -> Stack | None:
 
 def signal_ready(work: Work) -> None:
     """Tell Heat about nodes that are ready, after a check of our own that the engine has them."""
-    fresh = [n for n in work.members() if n["state"] == NodeState.READY and not n["signalled"] and n["stack_id"]]
+    fresh = [
+        n for n in work.members() if n["state"] == NodeState.READY and not n["signalled"] and n["stack_id"]
+    ]
     if not fresh:
         return
     seen = _engine_nodes(work)
@@ -82,7 +84,9 @@ def _signal(work: Work, node: Row, status: str, reason: str) -> None:
 def set_labels(work: Work) -> Outcome:
     """Labels of node groups onto their nodes in the engine."""
     wanted = {g["uuid"]: g["node_labels"] for g in work.groups if g["node_labels"]}
-    todo = [n for n in work.members() if n["nodegroup_id"] in wanted and not n["labels_set"] and n["engine_id"]]
+    todo = [
+        n for n in work.members() if n["nodegroup_id"] in wanted and not n["labels_set"] and n["engine_id"]
+    ]
     if not todo:
         return DONE
     engine = engines.swarm(work)
@@ -120,7 +124,9 @@ def report_failures(work: Work) -> Failed | None:
             _signal(work, node, "FAILURE", f"{node['hostname']}: {faults[node['hostname']]}")
     name, why = next(iter(faults.items()))
     more = f" ({len(faults) - 1} more, see faults)" if len(faults) > 1 else ""
-    return Failed(f"Node {name} failed at {why}{more} To retry, update the cluster; failed nodes are replaced.", faults)
+    return Failed(
+        f"Node {name} failed at {why}{more} To retry, update the cluster; failed nodes are replaced.", faults
+    )
 
 
 def name_silent(work: Work) -> None:

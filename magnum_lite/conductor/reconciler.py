@@ -1,6 +1,7 @@
 """One pass over one cluster: run the phases of its newest generation, write down how it went."""
 
 from collections.abc import Callable
+from typing import Any
 
 from oslo_log import log
 
@@ -46,7 +47,9 @@ def _run(work: Work, at_point: Callable[[str], None]) -> Outcome:
         try:
             outcome = phase(work)
         except OrchestrationError as error:
-            LOG.warning("orchestration failed cluster=%s phase=%s reason=%s", work.uuid, phase.__name__, error.reason)
+            LOG.warning(
+                "orchestration failed cluster=%s phase=%s reason=%s", work.uuid, phase.__name__, error.reason
+            )
             return Wait(2.0, f"{error.reason} Trying again.")
         if outcome is not DONE:
             return outcome
@@ -64,10 +67,16 @@ def _too_late(work: Work) -> Failed | None:
     slow = [n for n in work.members() if n["state"] not in {NodeState.READY, NodeState.FAILED}]
     faults = {}
     for node in slow:
-        faults[node["hostname"]] = f"not ready in time; last step {node['step'] or 'boot'}: {node['message'] or 'silent'}"
-        work.save_node(node, state=NodeState.FAILED.value, message="not ready within the cluster's time limit")
+        faults[node["hostname"]] = (
+            f"not ready in time; last step {node['step'] or 'boot'}: {node['message'] or 'silent'}"
+        )
+        work.save_node(
+            node, state=NodeState.FAILED.value, message="not ready within the cluster's time limit"
+        )
     names = ", ".join(faults) or "the stack"
-    return Failed(f"Not ready within {limit // 60} minutes: {names}. {work.cluster['status_reason'] or ''}", faults)
+    return Failed(
+        f"Not ready within {limit // 60} minutes: {names}. {work.cluster['status_reason'] or ''}", faults
+    )
 
 
 def _counts(work: Work) -> dict[str, int]:
@@ -77,7 +86,7 @@ def _counts(work: Work) -> dict[str, int]:
 def _complete(work: Work) -> None:
     action = work.cluster["action"]
     status = f"{action}_{COMPLETE}"
-    versions = next((n["versions"] for n in work.members("master") if n["versions"]), {})
+    versions: dict[str, Any] = next((n["versions"] for n in work.members("master") if n["versions"]), {})
     with work.write(
         status=status,
         status_reason=None,
@@ -108,5 +117,7 @@ def _fail(work: Work, failed: Failed) -> None:
         stack_retries=0,
     ) as connection:
         for group in work.groups:
-            nodegroups.update(connection, group["uuid"], {"status": status, "status_reason": failed.reason[:8000]})
+            nodegroups.update(
+                connection, group["uuid"], {"status": status, "status_reason": failed.reason[:8000]}
+            )
         events.add(connection, work.cluster, "status", f"{status}: {failed.reason}", level="error")

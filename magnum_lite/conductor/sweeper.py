@@ -4,7 +4,7 @@ from oslo_log import log
 
 from magnum_lite.conductor.ports import Ports
 from magnum_lite.db import clusters, events
-from magnum_lite.db.projects import all_projects, alive
+from magnum_lite.db.projects import alive, all_projects
 from magnum_lite.models.stack import TAG, Stack
 from magnum_lite.orchestration.stacks import OrchestrationError
 

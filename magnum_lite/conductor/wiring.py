@@ -20,7 +20,9 @@ def make_ports(conf: Any) -> Ports:
     ca = Path(conf.node_door.ca_file).read_text(encoding="ascii") if conf.node_door.ca_file else ""
     return Ports(
         conf=conf,
-        database=Database(conf.database.connection, pool_size=max(conf.database.pool_size, conf.conductor.workers + 4)),
+        database=Database(
+            conf.database.connection, pool_size=max(conf.database.pool_size, conf.conductor.workers + 4)
+        ),
         stacks=HeatStacks(sessions.session_for, global_list=conf.conductor.global_stack_list),
         sealer=Sealer.from_files(conf.keys.kek_file),
         door=DoorSpec(url=conf.node_door.url.rstrip("/"), ca_pem=ca),

@@ -14,7 +14,7 @@ from magnum_lite.drivers import assembly, registry
 from magnum_lite.drivers.contract import ClusterSpec, Driver
 
 
-class LeaseLost(Exception):  # noqa: N818
+class LeaseLost(Exception):
     """Somebody else works on it now: stop at once, write nothing."""
 
 
@@ -62,7 +62,9 @@ class Work:
     def write(self, **values: Any) -> Iterator[sa.Connection]:
         """A transaction under the lease, writing ``values`` into the cluster. Raises LeaseLost."""
         with self.ports.database.write() as connection:
-            if not clusters.observe(connection, self.uuid, self.token, {**values, "fencing_token": self.token}):
+            if not clusters.observe(
+                connection, self.uuid, self.token, {**values, "fencing_token": self.token}
+            ):
                 raise LeaseLost(self.uuid)
             yield connection
         self.cluster.update(values)

@@ -68,7 +68,9 @@ def accept(connection: sa.Connection, uuid: str, generation: int, action: str, v
     return generation + 1
 
 
-def set_health(connection: sa.Connection, uuid: str, status: str | None, reason: dict[str, Any] | None) -> None:
+def set_health(
+    connection: sa.Connection, uuid: str, status: str | None, reason: dict[str, Any] | None
+) -> None:
     """What an auto-healer says (PATCH health_status); not a new generation."""
     values: dict[str, Any] = {"updated_at": utcnow()}
     if status is not None:

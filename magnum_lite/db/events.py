@@ -1,6 +1,6 @@
 """Events of clusters; they outlive their cluster for a retention time."""
 
-import datetime
+import datetime as dt
 from typing import Any
 
 import sqlalchemy as sa
@@ -43,6 +43,8 @@ def page(
 
 def expire(connection: sa.Connection, alive: sa.Select[Any], days: int) -> int:
     """Drop old events of clusters that are gone; gives how many."""
-    old = utcnow() - datetime.timedelta(days=days)
-    gone = connection.execute(event.delete().where(event.c.created_at < old, event.c.cluster_id.not_in(alive)))
+    old = utcnow() - dt.timedelta(days=days)
+    gone = connection.execute(
+        event.delete().where(event.c.created_at < old, event.c.cluster_id.not_in(alive))
+    )
     return int(gone.rowcount)

@@ -3,12 +3,12 @@
 import io
 from typing import Any
 
-from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from alembic import command
 from magnum_lite import paths
 from magnum_lite.db.schema import metadata
 from magnum_lite.db.session import Database

@@ -44,4 +44,6 @@ def page(connection: sa.Connection, cluster_id: str, role: str | None, wanted: P
 
 def update(connection: sa.Connection, uuid: str, values: dict[str, Any]) -> None:
     """Store changed fields."""
-    connection.execute(nodegroup.update().where(nodegroup.c.uuid == uuid).values(**values, updated_at=utcnow()))
+    connection.execute(
+        nodegroup.update().where(nodegroup.c.uuid == uuid).values(**values, updated_at=utcnow())
+    )

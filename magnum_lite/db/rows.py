@@ -59,7 +59,12 @@ def find(
 
 
 def page(
-    connection: sa.Connection, table: sa.Table, where: Sequence[sa.ColumnElement[bool]], wanted: Page, *, kind: str
+    connection: sa.Connection,
+    table: sa.Table,
+    where: Sequence[sa.ColumnElement[bool]],
+    wanted: Page,
+    *,
+    kind: str,
 ) -> list[Row]:
     """One page of rows."""
     column = table.c[wanted.sort_key]

@@ -64,7 +64,9 @@ node = _table(
     sa.UniqueConstraint("nodegroup_id", "index"),
     sa.Index(None, "cluster_id"),
 )
-authority = _table("authority", Authority, sa.UniqueConstraint("uuid"), sa.Index(None, "cluster_id", "purpose"))
+authority = _table(
+    "authority", Authority, sa.UniqueConstraint("uuid"), sa.Index(None, "cluster_id", "purpose")
+)
 certificate = _table(
     "certificate", Certificate, sa.UniqueConstraint("serial"), sa.Index(None, "cluster_id", "created_at")
 )

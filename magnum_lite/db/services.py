@@ -19,7 +19,12 @@ def beat(connection: sa.Connection, host: str, binary: str) -> None:
     if changed.rowcount == 0:
         connection.execute(
             service.insert().values(
-                host=host, binary=binary, report_count=1, disabled=False, last_seen=now_epoch(), created_at=utcnow()
+                host=host,
+                binary=binary,
+                report_count=1,
+                disabled=False,
+                last_seen=now_epoch(),
+                created_at=utcnow(),
             )
         )
 

@@ -3,7 +3,7 @@ transactions that read and then write would otherwise fail at once with "databas
 """
 
 import contextlib
-import datetime
+import datetime as dt
 from collections.abc import Iterator
 from typing import Any
 
@@ -36,9 +36,9 @@ def _postgresql(*_: Any, **__: Any) -> str:
     return "CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS DOUBLE PRECISION)"
 
 
-def utcnow() -> datetime.datetime:
+def utcnow() -> dt.datetime:
     """Naive UTC, as the tables store it."""
-    return datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+    return dt.datetime.now(dt.UTC).replace(tzinfo=None)
 
 
 class Database:

@@ -39,21 +39,29 @@ def main(argv: list[str]) -> int:
     from magnum_lite.conductor.wiring import make_ports
     from magnum_lite.nodes.app import make_application as make_door
     from magnum_lite.nodes.deps import DoorDeps
+    from magnum_lite.rpc import Conductors
 
     log.setup(conf, "magnum_lite")
     bus = rpc.transport(conf)
     deps = make_deps(conf, bus)
     conductor = ConductorService(make_ports(conf), bus)
     conductor.start()
-    door = make_door(DoorDeps(conf=conf, database=deps.database, conductors=deps.conductors))
+    door = make_door(
+        DoorDeps(conf=conf, database=deps.database, conductors=Conductors(bus, timeout=conf.api.rpc_timeout))
+    )
     servers = [
         _serve(make_application(deps), conf.api.host, conf.api.port),
-        _serve(door, conf.node_door.host, conf.node_door.port, (conf.node_door.cert_file, conf.node_door.key_file)),
+        _serve(
+            door,
+            conf.node_door.host,
+            conf.node_door.port,
+            (conf.node_door.cert_file, conf.node_door.key_file),
+        ),
     ]
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    print("ready", flush=True)  # noqa: T201  the supervisor's log shows it
+    print("ready", flush=True)
     stop.wait()
     for server in servers:
         server.stop()

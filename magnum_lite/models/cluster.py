@@ -41,7 +41,11 @@ class Cluster(f.Resource):
     master_flavor_id: f.Ident | None = field(None, doc="Flavor of masters.", access=CREATE, summary=True)
     flavor_id: f.Ident | None = field(None, doc="Flavor of workers.", access=CREATE, summary=True)
     create_timeout: Minutes | None = field(
-        60, doc="Minutes; 0 or null: the operator's longest.", access=CREATE, summary=True, bay="bay_create_timeout"
+        60,
+        doc="Minutes; 0 or null: the operator's longest.",
+        access=CREATE,
+        summary=True,
+        bay="bay_create_timeout",
     )
     fixed_network: f.Ident | None = field(None, doc="Existing network.", access=CREATE)
     fixed_subnet: f.Ident | None = field(None, doc="Existing subnet.", access=CREATE)
@@ -83,7 +87,9 @@ class Cluster(f.Resource):
     last_good: f.Document = field({}, doc="Spec of the last COMPLETE generation.", access=PRIVATE)
     # status, not shown
     observed_generation: int = field(0, doc="The newest generation that reached an end.", access=PRIVATE)
-    applied_generation: int = field(0, doc="The newest generation whose stack Heat has taken.", access=PRIVATE)
+    applied_generation: int = field(
+        0, doc="The newest generation whose stack Heat has taken.", access=PRIVATE
+    )
     stack_mark: f.Text | None = field(None, doc="updated_at of the stack before our update.", access=PRIVATE)
     stack_retries: int = field(0, doc="Of this generation, after Heat itself failed.", access=PRIVATE)
     # lease

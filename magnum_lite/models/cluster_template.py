@@ -19,7 +19,9 @@ def _dns(value: str) -> str:
         try:
             ipaddress.ip_address(part.strip())
         except ValueError:
-            raise ValueError(f"{part.strip()!r} is not an IP address; give one, or several with commas") from None
+            raise ValueError(
+                f"{part.strip()!r} is not an IP address; give one, or several with commas"
+            ) from None
     return value
 
 
@@ -40,10 +42,14 @@ class ClusterTemplate(f.Resource):
     uuid: f.Uuid = field(doc="Identifier.", access=Access.CREATE, summary=True)
     name: f.Ident = field(doc="Name; generated if absent.", summary=True)
     coe: Coe = field(doc="Engine: swarm or kubernetes.", summary=True, removable=False)
-    image_id: f.Ident = field(doc="Glance image, name or uuid, with os_distro.", summary=True, removable=False)
+    image_id: f.Ident = field(
+        doc="Glance image, name or uuid, with os_distro.", summary=True, removable=False
+    )
     flavor_id: f.Ident | None = field(None, doc="Nova flavor of workers.", summary=True)
     master_flavor_id: f.Ident | None = field(None, doc="Nova flavor of masters.", summary=True)
-    keypair_id: f.Ident | None = field(None, doc="Nova key pair, of the user who creates a cluster.", summary=True)
+    keypair_id: f.Ident | None = field(
+        None, doc="Nova key pair, of the user who creates a cluster.", summary=True
+    )
     external_network_id: f.Ident | None = field(
         None, doc="Network with the way out.", summary=True, removable=False
     )
@@ -53,13 +59,17 @@ class ClusterTemplate(f.Resource):
     volume_driver: Literal["cinder", "rexray"] | None = field(None, doc="Container volumes.", summary=True)
     dns_nameserver: Dns | None = field("8.8.8.8", doc="One DNS server, or several with commas.", summary=True)
     apiserver_port: f.Port | None = field(None, doc="Port of the engine's API.", summary=True)
-    docker_volume_size: f.GiB | None = field(None, doc="Cinder volume for /var/lib/docker, GiB.", summary=True)
+    docker_volume_size: f.GiB | None = field(
+        None, doc="Cinder volume for /var/lib/docker, GiB.", summary=True
+    )
     docker_storage_driver: f.Ident | None = field(None, doc="Storage driver of Docker.", summary=True)
     http_proxy: Proxy | None = field(None, doc="Proxy of the nodes.", summary=True)
     https_proxy: Proxy | None = field(None, doc="Proxy of the nodes.", summary=True)
     no_proxy: f.LongText | None = field(None, doc="Hosts without proxy, with commas.", summary=True)
     labels: f.Labels = field({}, doc="See GET /v1/labels.", summary=True)
-    registry_enabled: f.Boolean = field(False, doc="A registry in the cluster.", summary=True, removable=False)
+    registry_enabled: f.Boolean = field(
+        False, doc="A registry in the cluster.", summary=True, removable=False
+    )
     insecure_registry: f.Text | None = field(None, doc="Registry to be used without TLS.", summary=True)
     tls_disabled: f.Boolean = field(False, doc="An engine API without TLS.", summary=True, removable=False)
     public: f.Boolean = field(False, doc="Every project may use it.", summary=True, removable=False)

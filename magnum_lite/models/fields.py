@@ -3,7 +3,7 @@ dialects need to know about it.
 """
 
 import ast
-import datetime
+import datetime as dt
 import enum
 import json
 import re
@@ -133,7 +133,9 @@ def _uuid(value: Any) -> Any:
 
 _STRICT = pydantic.Field(strict=True)
 Text = Annotated[str, pydantic.BeforeValidator(_text), _STRICT, pydantic.StringConstraints(max_length=255)]
-LongText = Annotated[str, pydantic.BeforeValidator(_text), _STRICT, pydantic.StringConstraints(max_length=8192)]
+LongText = Annotated[
+    str, pydantic.BeforeValidator(_text), _STRICT, pydantic.StringConstraints(max_length=8192)
+]
 Ident = Annotated[
     str, pydantic.BeforeValidator(_text), _STRICT, pydantic.StringConstraints(min_length=1, max_length=255)
 ]
@@ -147,7 +149,7 @@ Labels = Annotated[dict[str, str], pydantic.BeforeValidator(_labels)]
 Strings = list[str]
 Listing = list[Any]
 Document = Annotated[dict[str, Any], pydantic.BeforeValidator(mapping)]
-Timestamp = datetime.datetime
+Timestamp = dt.datetime
 
 
 class Resource(pydantic.BaseModel):

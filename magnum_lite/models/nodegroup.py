@@ -18,7 +18,9 @@ class NodeGroup(f.Resource):
     name: f.Ident = field(doc="Unique within the cluster.", access=Access.CREATE, summary=True)
     cluster_id: f.Uuid = field(doc="Its cluster.", access=Access.READ)
     project_id: f.Text = field("", doc="Owner.", access=Access.READ)
-    role: f.Ident = field("worker", doc="master, worker or a word of your own.", access=Access.CREATE, summary=True)
+    role: f.Ident = field(
+        "worker", doc="master, worker or a word of your own.", access=Access.CREATE, summary=True
+    )
     node_count: f.Count = field(1, doc="Wanted nodes.", access=Access.CREATE, summary=True)
     min_node_count: f.Count = field(0, doc="Lower bound of scaling.", summary=True)
     max_node_count: f.Count | None = field(None, doc="Upper bound of scaling.", summary=True)
@@ -26,7 +28,9 @@ class NodeGroup(f.Resource):
     image_id: f.Ident | None = field(None, doc="Glance image.", access=Access.CREATE, summary=True)
     docker_volume_size: f.GiB | None = field(None, doc="GiB.", access=Access.CREATE)
     labels: f.Labels = field({}, doc="Labels of the group.", access=Access.CREATE)
-    merge_labels: f.Boolean = field(False, doc="Merge into the cluster's.", access=Access.CREATE, summary=True)
+    merge_labels: f.Boolean = field(
+        False, doc="Merge into the cluster's.", access=Access.CREATE, summary=True
+    )
     node_labels: f.Labels = field({}, doc="Labels of its nodes in the engine.")
     node_taints: f.Strings = field([], doc="key=value:Effect.")
     is_default: f.Boolean = field(False, doc="Made with the cluster.", access=Access.READ, summary=True)

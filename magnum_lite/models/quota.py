@@ -13,7 +13,9 @@ class Quota(f.Resource):
 
     project_id: f.Ident = field(doc="Whose.", access=Access.CREATE, summary=True)
     resource: Literal["Cluster"] = field("Cluster", doc="Of what.", access=Access.CREATE, summary=True)
-    hard_limit: Annotated[f.Integer, pydantic.Field(ge=0, le=1_000_000)] = field(1, doc="At most.", summary=True)
+    hard_limit: Annotated[f.Integer, pydantic.Field(ge=0, le=1_000_000)] = field(
+        1, doc="At most.", summary=True
+    )
     created_at: f.Timestamp | None = field(None, doc="UTC.", access=Access.READ, summary=True)
     updated_at: f.Timestamp | None = field(None, doc="UTC.", access=Access.READ, summary=True)
 

@@ -1,6 +1,6 @@
 """What is derived from a declaration: the create view, the answer, the SQL columns."""
 
-import datetime
+import datetime as dt
 import functools
 import types
 import typing
@@ -37,11 +37,12 @@ def create_view(model: type[Resource]) -> type[pydantic.BaseModel]:
         if name not in keep:
             continue
         if name in {"uuid", "name"}:  # generated when absent
-            optional = typing.Optional[info.rebuild_annotation()]  # noqa: UP045  built at run time
-            fields[name] = (optional, None)
+            fields[name] = (typing.Union[info.rebuild_annotation(), None], None)  # noqa: UP007
         else:
             fields[name] = (info.rebuild_annotation(), info)
-    return pydantic.create_model(f"{model.__name__}Create", __config__=pydantic.ConfigDict(extra="forbid"), **fields)
+    return pydantic.create_model(
+        f"{model.__name__}Create", __config__=pydantic.ConfigDict(extra="forbid"), **fields
+    )
 
 
 @functools.cache
@@ -54,7 +55,9 @@ def validate_field(model: type[Resource], name: str, value: Any) -> Any:
     return _adapter(model, name).validate_python(value)
 
 
-def problems(error: pydantic.ValidationError, rename: Mapping[str, str], prefix: str = "") -> tuple[Problem, ...]:
+def problems(
+    error: pydantic.ValidationError, rename: Mapping[str, str], prefix: str = ""
+) -> tuple[Problem, ...]:
     """Every error of a body, with paths in the caller's dialect."""
     found = []
     for item in error.errors(include_url=False, include_input=False, include_context=False):
@@ -77,7 +80,7 @@ def problems(error: pydantic.ValidationError, rename: Mapping[str, str], prefix:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, datetime.datetime):
+    if isinstance(value, dt.datetime):
         return value.replace(tzinfo=None).isoformat(timespec="microseconds") + "+00:00"
     return value
 
@@ -143,12 +146,14 @@ def _column_type(base: Any, info: FieldInfo) -> Any:
         return sa.Integer()
     if base is float:
         return sa.Double()
-    if base is datetime.datetime:
+    if base is dt.datetime:
         return sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
     if base in {dict, list}:
         return sa.JSON()
     length = _length(info)
-    return sa.String(length) if length <= 255 else sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
+    return (
+        sa.String(length) if length <= 255 else sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
+    )
 
 
 def columns(model: type[Resource]) -> list[sa.Column[Any]]:

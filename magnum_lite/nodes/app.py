@@ -60,7 +60,9 @@ def _answered(
     except errors.MagnumLiteError as error:
         status = next((s for k, s in _STATUS.items() if isinstance(error, k)), 500)
         if status == 403:
-            LOG.warning("node refused path=%s peer=%s reason=%s", request.path_info, request.remote_addr, error)
+            LOG.warning(
+                "node refused path=%s peer=%s reason=%s", request.path_info, request.remote_addr, error
+            )
         return _error(status, error.code, error.message)
     except Exception:  # a node must get an answer; the log has the rest
         LOG.exception("node door failed path=%s", request.path_info)

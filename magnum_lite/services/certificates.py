@@ -30,7 +30,9 @@ def ca(deps: Deps, context: Context, ident: str, ca_type: str | None) -> tuple[R
     return row, pem
 
 
-def sign(deps: Deps, context: Context, ident: str, csr: str, *, field: str, ttl: int | None) -> tuple[Row, str]:
+def sign(
+    deps: Deps, context: Context, ident: str, csr: str, *, field: str, ttl: int | None
+) -> tuple[Row, str]:
     """The cluster and a client certificate. An unknown cluster is the field's fault (400)."""
     try:
         with deps.database.read() as connection:

@@ -14,7 +14,14 @@ from magnum_lite.services import references
 from magnum_lite.services.deps import Deps, scope
 
 _GREEK = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "phi", "chi")
-_CHECKED = ("image_id", "flavor_id", "master_flavor_id", "external_network_id", "fixed_network", "fixed_subnet")
+_CHECKED = (
+    "image_id",
+    "flavor_id",
+    "master_flavor_id",
+    "external_network_id",
+    "fixed_network",
+    "fixed_subnet",
+)
 NETWORK_DRIVERS = {"swarm": ("docker", "flannel"), "kubernetes": ("flannel", "calico", "cilium")}
 
 

@@ -46,7 +46,9 @@ def create(deps: Deps, context: Context, values: Mapping[str, Any], *, template_
         for group in groups:
             nodegroups.insert(connection, group)
         workers, masters = values["node_count"], values["master_count"]
-        events.add(connection, row, "accepted", f"Creation accepted: {masters} master(s), {workers} worker(s).")
+        events.add(
+            connection, row, "accepted", f"Creation accepted: {masters} master(s), {workers} worker(s)."
+        )
         _warn_of_labels(connection, row)
     deps.conductors.look(row["uuid"])
     return row
@@ -145,10 +147,15 @@ def _check(deps: Deps, context: Context, row: Row, groups: list[Row]) -> None:
         problems.append(Problem("flavor_id", "Neither the request nor the template names a flavor"))
     references.check_image(deps, context, template["image_id"], problems)
     references.check_flavors(
-        deps, context, {"flavor_id": groups[1]["flavor_id"], "master_flavor_id": groups[0]["flavor_id"]}, problems
+        deps,
+        context,
+        {"flavor_id": groups[1]["flavor_id"], "master_flavor_id": groups[0]["flavor_id"]},
+        problems,
     )
     if template["tls_disabled"] and not deps.conf.cluster.allow_tls_disabled:
-        problems.append(Problem("", "This service starts no engine without TLS: the template's tls_disabled is set"))
+        problems.append(
+            Problem("", "This service starts no engine without TLS: the template's tls_disabled is set")
+        )
     references.refuse(problems)
     problems += engine_problems(deps, row, groups)
     references.refuse(problems)
@@ -183,7 +190,11 @@ def _warn_of_labels(connection: sa.Connection, row: Row) -> None:
             guess = label_registry.suggest(name)
             hint = f" Did you mean {guess}?" if guess else ""
             events.add(
-                connection, row, "label", f"Label {name} is not known and has no effect.{hint}", level="warning"
+                connection,
+                row,
+                "label",
+                f"Label {name} is not known and has no effect.{hint}",
+                level="warning",
             )
 
 

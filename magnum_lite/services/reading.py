@@ -52,7 +52,8 @@ def masked(labels: dict[str, str]) -> dict[str, str]:
 
 
 def _shown(row: Row, groups: Sequence[Row], members: Sequence[Row]) -> Row:
-    masters, workers = [], []
+    masters: list[str] = []
+    workers: list[str] = []
     for member in members:
         address = member["floating_address"] or member["address"]
         if address:
@@ -79,7 +80,10 @@ def _shown(row: Row, groups: Sequence[Row], members: Sequence[Row]) -> Row:
         "cluster_id": row["stack_id"],
         "faults": row["faults"] if now.endswith(status.FAILED) else {},
         **{n: got.get(n) for n in ("flavor_id", "master_flavor_id", "docker_volume_size")},
-        **{n: got.get(n) for n in ("fixed_network", "fixed_subnet", "floating_ip_enabled", "master_lb_enabled")},
+        **{
+            n: got.get(n)
+            for n in ("fixed_network", "fixed_subnet", "floating_ip_enabled", "master_lb_enabled")
+        },
     }
 
 

@@ -43,7 +43,9 @@ def resize(
             Problem("nodes_to_remove", f"{len(chosen)} named, but the node count does not become smaller")
         )
     resized = group | {"node_count": count}
-    problems = clusters.engine_problems(deps, row, [resized if g["uuid"] == group["uuid"] else g for g in groups])
+    problems = clusters.engine_problems(
+        deps, row, [resized if g["uuid"] == group["uuid"] else g for g in groups]
+    )
     references.refuse(problems)
     room.check(deps, context, [group], more=[count - group["node_count"]])
     with deps.database.write() as connection:
@@ -97,7 +99,10 @@ def rollback(deps: Deps, context: Context, ident: str) -> Row:
             if group["name"] in good:
                 nodegroups.update(connection, group["uuid"], {"node_count": good[group["name"]]})
         events.add(
-            connection, row | {"generation": row["generation"] + 1}, "accepted", "Return to the last good state."
+            connection,
+            row | {"generation": row["generation"] + 1},
+            "accepted",
+            "Return to the last good state.",
         )
     deps.conductors.look(row["uuid"])
     return row
@@ -108,4 +113,6 @@ def upgrade(deps: Deps, context: Context, ident: str) -> None:
     with deps.database.read() as connection:
         row = db.get(connection, ident, scope(context))
     deps.policy.check(context, "cluster:upgrade", row["project_id"])
-    raise Unsupported(f"The {row['coe']} engine can not upgrade clusters in place; make a new cluster instead.")
+    raise Unsupported(
+        f"The {row['coe']} engine can not upgrade clusters in place; make a new cluster instead."
+    )

@@ -119,7 +119,11 @@ def resize_action(call: Call, ident: str) -> Answer:
     if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= 10_000:
         problems.append(Problem("node_count", "must be an integer between 0 and 10000"))
     remove = [] if remove is None else remove
-    if not isinstance(remove, list) or not all(isinstance(x, str | int) for x in remove) or len(remove) > 10_000:
+    if (
+        not isinstance(remove, list)
+        or not all(isinstance(x, str | int) for x in remove)
+        or len(remove) > 10_000
+    ):
         problems.append(Problem("nodes_to_remove", "must be a list of server ids or indices"))
     if group is not None and not isinstance(group, str):
         problems.append(Problem("nodegroup", "must be a node group's name or uuid"))
@@ -127,7 +131,12 @@ def resize_action(call: Call, ident: str) -> Answer:
         raise InvalidInput(*problems)
     _least(call, {"node_count": count})
     row = resize.resize(
-        call.deps, call.context, ident, count=count, group_ident=group or None, remove=[str(x) for x in remove]
+        call.deps,
+        call.context,
+        ident,
+        count=int(count or 0),
+        group_ident=group or None,
+        remove=[str(x) for x in remove],
     )
     return Answer(202, {"uuid": row["uuid"]})
 
@@ -166,7 +175,12 @@ def logs(call: Call, ident: str) -> Answer:
     """What the agents answered, by host name."""
     found = reading.cluster_nodes(call.deps, call.context, ident)
     items = [
-        {"hostname": n["hostname"], "pending": bool(n["collect_logs"]), "logs": n["logs"] or {}, "log": n["log"]}
+        {
+            "hostname": n["hostname"],
+            "pending": bool(n["collect_logs"]),
+            "logs": n["logs"] or {},
+            "log": n["log"],
+        }
         for n in found
         if n["state"] != "gone"
     ]
