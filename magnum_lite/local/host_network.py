@@ -34,8 +34,11 @@ def run(*command: str) -> str:
 
 
 def succeeds(*command: str) -> bool:
-    """Whether a command exits with 0."""
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    """Whether a command is there and exits with 0."""
+    try:
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        return False
 
 
 def inside(settings: state.Settings, *command: str) -> tuple[str, ...]:

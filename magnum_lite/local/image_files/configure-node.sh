@@ -36,7 +36,7 @@ for unit in \
     fstrim.timer apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer e2scrub_reap.service \
     dpkg-db-backup.timer systemd-networkd.service systemd-networkd-wait-online.service \
     systemd-update-utmp.service systemd-update-utmp-runlevel.service \
-    systemd-journal-flush.service systemd-journald-audit.socket ssh.service
+    systemd-journal-flush.service systemd-journald-audit.socket
 do
     ln -sf /dev/null "$units/$unit"
 done
@@ -53,11 +53,9 @@ done
 ln -sf /lib/systemd/system/multi-user.target "$units/default.target"
 mkdir -p "$units/multi-user.target.wants" "$units/sockets.target.wants"
 ln -sf /lib/systemd/system/cloud-init.target "$units/multi-user.target.wants/cloud-init.target"
-# sshd only when somebody knocks: ssh.service is masked, the socket starts one sshd a connection.
+# sshd only when somebody knocks: the socket is enabled and starts the service.
 rm -f "$units/multi-user.target.wants/ssh.service" "$units/sshd.service"
 ln -sf /lib/systemd/system/ssh.socket "$units/sockets.target.wants/ssh.socket"
-mkdir -p "$root/etc/tmpfiles.d"
-printf 'd /run/sshd 0755 root root\n' > "$root/etc/tmpfiles.d/sshd.conf"
 
 # --- the engine is started by the user data, never by the image.
 rm -f "$units/multi-user.target.wants/docker.service" "$units/multi-user.target.wants/containerd.service" \
