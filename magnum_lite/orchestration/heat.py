@@ -1,0 +1,248 @@
+"""Heat, through python-heatclient: the only module that imports it.
+
+What is worth knowing of Heat: its name check has no constraint behind it, so 409 is no guard against two
+creations at once (the conductor's lease is); a deleted stack's id answers DELETE_COMPLETE for a while, its
+name 404; an update during an action is 409 with the legacy engine; PATCH keeps old parameters, so updates
+are PUT; listing across projects needs the policy ``stacks:global_index`` and a token of the service's own
+project, and showing a stack always one of the stack's.
+"""
+
+import collections
+import contextlib
+import re
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from heatclient import exc
+from heatclient.common import http
+from heatclient.v1 import resources, stacks
+from keystoneauth1 import exceptions as ksa
+
+from magnum_lite.models.stack import ResourceFault, Stack, StackRequest
+from magnum_lite.orchestration import faults as fault_tree
+from magnum_lite.orchestration.stacks import (
+    OrchestrationError,
+    OrchestrationUnavailable,
+    StackConflict,
+    StackExists,
+    StackNotFound,
+    StackRefused,
+)
+from magnum_lite.orchestration.templates import Templates
+
+TIME_LIMIT = (10, 60)  # seconds to connect, seconds without an answer
+PAGE = 200
+NESTED_DEPTH = 5  # Heat's own default limit
+MAX_CLIENTS = 512
+
+_IDENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
+_DESCRIPTION = "Made by Magnum Lite; change it through the cluster, not here."
+
+SessionFor = Callable[[str | None], Any]
+
+
+class _HeatHTTP(http.SessionClient):
+    """heatclient's own HTTP client, with a time limit on each request."""
+
+    def request(self, url: str, method: str, **kwargs: Any) -> Any:
+        kwargs.setdefault("timeout", TIME_LIMIT)
+        return super().request(url, method, **kwargs)
+
+
+class _Client:
+    """The two of heatclient's managers that are used, over one session."""
+
+    def __init__(self, session: Any) -> None:
+        self.session = session
+        self.http = _HeatHTTP(session, service_type="orchestration")
+        self.stacks = stacks.StackManager(self.http)
+        self.resources = resources.ResourceManager(self.http)
+
+
+def _message(error: exc.HTTPException) -> str:
+    """Heat's own sentence, in one line."""
+    text = error.error["error"].get("message") if isinstance(error.error.get("error"), dict) else None
+    text = text if isinstance(text, str) and text else "no reason given"
+    return " ".join(text.removeprefix("ERROR: ").split())[:1000]
+
+
+def _of_answer(error: exc.HTTPException, ident: str) -> OrchestrationError:
+    kind = error.error["error"].get("type") if isinstance(error.error.get("error"), dict) else None
+    match error.code:
+        case 404:
+            return StackNotFound(ident)
+        case 409 if kind == "StackExists":
+            return StackExists(ident)
+        case 409:
+            return StackConflict(f"Stack {ident} is busy: {_message(error)}")
+        case 400 | 403 | 405 | 413:
+            return StackRefused(f"Heat refused the request: {_message(error)}")
+        case 401:
+            return OrchestrationUnavailable("Heat does not accept the service user's token.")
+    return OrchestrationUnavailable(f"Heat failed with HTTP status {error.code}.")
+
+
+@contextlib.contextmanager
+def _translated(ident: str) -> Iterator[None]:
+    """Turn what heatclient and keystoneauth raise into our errors, about stack ``ident``. Texts of
+    connection errors name internal addresses: they stay in ``__cause__``.
+    """
+    try:
+        yield
+    except exc.HTTPException as error:
+        raise _of_answer(error, ident) from error
+    except (ksa.ConnectTimeout, ksa.RequestTimeout) as error:
+        raise OrchestrationUnavailable("Heat or Keystone did not answer in time.") from error
+    except ksa.ConnectFailure as error:
+        raise OrchestrationUnavailable("Heat or Keystone can't be reached.") from error
+    except (ksa.Unauthorized, ksa.Forbidden) as error:
+        reason = "Keystone refused the service user in this project; it needs a role there."
+        raise OrchestrationUnavailable(reason) from error
+    except ksa.EndpointNotFound as error:
+        raise OrchestrationUnavailable("Keystone's catalogue has no orchestration service.") from error
+    except (ksa.ClientException, exc.BaseException) as error:
+        raise OrchestrationUnavailable("Keystone or Heat failed.") from error
+
+
+def _stack(raw: Mapping[str, Any], project_id: str) -> Stack:
+    action, _, status = raw["stack_status"].partition("_")
+    return Stack(
+        id=raw["id"],
+        name=raw["stack_name"],
+        project_id=raw.get("project") or project_id,
+        action=action,
+        status=status,
+        reason=raw.get("stack_status_reason") or "",
+        tags=tuple(raw.get("tags") or ()),
+        updated_at=raw.get("updated_time") or raw.get("creation_time"),
+        outputs={item["output_key"]: item.get("output_value") for item in raw.get("outputs") or ()},
+    )
+
+
+class HeatStacks:
+    """`Stacks` on a real Heat. ``session_for`` gives a keystoneauth session of the service user for a
+    project, None for the service's own; it keeps the token, and limits the time of calls to Keystone.
+    """
+
+    def __init__(
+        self, session_for: SessionFor, templates: Templates | None = None, *, global_list: bool = True
+    ) -> None:
+        self._session_for = session_for
+        self._templates = templates or Templates()
+        self._global_list = global_list
+        self._clients: collections.OrderedDict[str | None, _Client] = collections.OrderedDict()
+        self._lock = threading.Lock()
+
+    def _client(self, project_id: str | None) -> _Client:
+        session = self._session_for(project_id)  # may log in: not under the lock
+        with self._lock:
+            client = self._clients.pop(project_id, None)
+            if client is None or client.session is not session:
+                client = _Client(session)
+            self._clients[project_id] = client
+            if len(self._clients) > MAX_CLIENTS:
+                self._clients.popitem(last=False)
+        return client
+
+    def _body(self, request: StackRequest) -> dict[str, Any]:
+        parameters = {name: value for name, value in request.parameters.items() if value is not None}
+        return {
+            "template": self._templates.load(request.template).text,
+            "files": self._templates.files_of(request.template, request.files),
+            "parameters": parameters,
+        }
+
+    def _whole_body(self, request: StackRequest) -> dict[str, Any]:
+        return {
+            **self._body(request),
+            "tags": ",".join(request.tags),
+            "timeout_mins": request.timeout_mins,
+            "disable_rollback": True,  # a rollback is a new generation of the cluster, not Heat's business
+        }
+
+    def create(self, project_id: str, request: StackRequest) -> str:
+        """See `Stacks.create`."""
+        with _translated(request.name):
+            made = self._client(project_id).stacks.create(
+                stack_name=request.name, description=_DESCRIPTION, **self._whole_body(request)
+            )
+        return made["stack"]["id"]
+
+    def update(self, project_id: str, stack_id: str, request: StackRequest) -> None:
+        """See `Stacks.update`."""
+        with _translated(stack_id):
+            self._client(project_id).stacks.update(stack_id, existing=False, **self._whole_body(request))
+
+    def delete(self, project_id: str, stack_id: str) -> None:
+        """See `Stacks.delete`."""
+        with contextlib.suppress(StackNotFound), _translated(stack_id):
+            self._client(project_id).stacks.delete(stack_id)
+
+    def get(self, project_id: str, ident: str, *, outputs: bool = False) -> Stack | None:
+        """See `Stacks.get`."""
+        if not _IDENT.fullmatch(ident):
+            return None  # heatclient puts it into the URL as it is
+        try:
+            with _translated(ident):
+                found = self._client(project_id).stacks.get(ident, resolve_outputs=outputs)
+        except StackNotFound:
+            return None
+        stack = _stack(found.to_dict(), project_id)
+        return None if (stack.action, stack.status) == ("DELETE", "COMPLETE") else stack
+
+    def find(self, project_ids: Collection[str] | None, tags: Sequence[str]) -> list[Stack]:
+        """See `Stacks.find`. Where the policy refuses a list of all projects, it is not tried again."""
+        if project_ids is not None and (not self._global_list or len(project_ids) < 2):
+            return [stack for project in project_ids for stack in self._list(project, tags)]
+        try:
+            everywhere = list(self._list(None, tags))
+        except StackRefused:
+            if project_ids is None:
+                raise
+            self._global_list = False
+            return self.find(project_ids, tags)
+        return [stack for stack in everywhere if project_ids is None or stack.project_id in project_ids]
+
+    def _list(self, project_id: str | None, tags: Sequence[str]) -> Iterator[Stack]:
+        query: dict[str, Any] = {"tags": ",".join(tags), "limit": PAGE}
+        if project_id is None:
+            query["global_tenant"] = "True"
+        while True:
+            with _translated("list"):
+                # Not StackManager.list: it asks for one page more than there is.
+                page = self._client(project_id).http.get("/stacks", params=query).json()["stacks"]
+            yield from (_stack(raw, project_id or "") for raw in page)
+            if len(page) < PAGE:
+                return
+            query["marker"] = page[-1]["id"]
+
+    def signal(self, project_id: str, stack_id: str, resource_name: str, data: Mapping[str, Any]) -> None:
+        """See `Stacks.signal`."""
+        with _translated(stack_id):
+            self._client(project_id).resources.signal(stack_id, resource_name, dict(data))
+
+    def faults(self, project_id: str, stack_id: str) -> list[ResourceFault]:
+        """See `Stacks.faults`."""
+        with _translated(stack_id):
+            found = self._client(project_id).resources.list(stack_id, nested_depth=NESTED_DEPTH)
+        return fault_tree.faults_of([item.to_dict() for item in found])
+
+    def preview(self, project_id: str, request: StackRequest) -> dict[str, int]:
+        """See `Stacks.preview`."""
+        with _translated(request.name):
+            found = self._client(project_id).stacks.preview(stack_name=request.name, **self._body(request))
+        counts: collections.Counter[str] = collections.Counter()
+        pending = list(found.to_dict().get("resources") or ())
+        while pending:
+            item = pending.pop()
+            if isinstance(item, list):  # a nested stack is the list of its resources
+                pending.extend(item)
+            else:
+                counts[item["resource_type"]] += 1
+        return dict(counts)
+
+    def validate(self, project_id: str, request: StackRequest) -> None:
+        """See `Stacks.validate`."""
+        with _translated(request.name):
+            self._client(project_id).stacks.validate(show_nested=True, **self._body(request))

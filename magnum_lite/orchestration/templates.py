@@ -1,0 +1,101 @@
+"""A template with everything it needs, as Heat's API wants it: one text and a map of files.
+
+Heat looks up ``type: x.yaml`` and ``get_file: x`` in that map by the literal text. heatclient fills it with
+``file:///…`` URLs of the caller's machine, which would put our directories into every tenant's stack; here
+each reference is rewritten to its path below the templates' root (``common/node.yaml``). A ``get_file`` that
+is no file on disk stays as it is and must come with the request: that is how drivers pass rendered texts.
+"""
+
+import dataclasses
+import functools
+import json
+import posixpath
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from magnum_lite import paths
+
+_NESTED = (".yaml", ".template")
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as Heat reads it: ``2021-04-16`` is a text, not a date."""
+
+
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _Loader.construct_yaml_str)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LoadedTemplate:
+    """``text`` is JSON (which is YAML), ``files`` the rest from disk, ``expected`` the files that a request
+    must bring, ``parameters`` the declarations of the top template.
+    """
+
+    text: str
+    files: Mapping[str, str]
+    expected: frozenset[str]
+    parameters: Mapping[str, Any]
+
+
+class MissingFiles(LookupError):  # noqa: N818 - the house names errors by what happened
+    """The request lacks files that its template reads: a mistake of the driver."""
+
+
+def _references(value: Any) -> Iterator[tuple[dict[str, Any], str]]:
+    """Each mapping and the key in it that names a file."""
+    if isinstance(value, dict):
+        if isinstance(value.get("get_file"), str):
+            yield value, "get_file"
+        kind = value.get("type")
+        if isinstance(kind, str) and kind.endswith(_NESTED):
+            yield value, "type"
+        for child in value.values():
+            yield from _references(child)
+    elif isinstance(value, list):
+        for child in value:
+            yield from _references(child)
+
+
+class Templates:
+    """Templates below one directory, read once. ``root`` is the product's own unless a test brings one."""
+
+    def __init__(self, root: Path | None = None) -> None:
+        self._root = (root or paths.heat_templates()).resolve()
+        self.load = functools.cache(self._load)
+
+    def _load(self, path: str) -> LoadedTemplate:
+        """Read ``path`` (relative to the root) and all it refers to. Raises FileNotFoundError."""
+        files: dict[str, str] = {}
+        expected: set[str] = set()
+        top = self._read(path, files, expected)
+        return LoadedTemplate(json.dumps(top), files, frozenset(expected), top.get("parameters") or {})
+
+    def files_of(self, path: str, extra: Mapping[str, str]) -> dict[str, str]:
+        """The whole ``files`` map for a stack of template ``path``. Raises `MissingFiles`."""
+        loaded = self.load(path)
+        if missing := loaded.expected - extra.keys():
+            raise MissingFiles(f"{path} needs the files {', '.join(sorted(missing))}")
+        return {**loaded.files, **extra}
+
+    def _read(self, path: str, files: dict[str, str], expected: set[str]) -> dict[str, Any]:
+        document = yaml.load((self._root / path).read_text(), Loader=_Loader)  # noqa: S506 - a SafeLoader
+        # Anchors make one object of several: rewriting it twice would resolve a path twice.
+        document = json.loads(json.dumps(document))
+        for holder, key in _references(document):
+            target = posixpath.normpath(posixpath.join(posixpath.dirname(path), holder[key]))
+            if target.startswith("..") or not (self._root / target).is_file():
+                if key == "type":
+                    raise FileNotFoundError(f"{path} refers to {holder[key]}, which does not exist")
+                expected.add(holder[key])
+                continue
+            holder[key] = target
+            if target in files:
+                continue
+            files[target] = ""  # a template that nests itself must not be read for ever
+            is_template = key == "type"
+            text = json.dumps(self._read(target, files, expected)) if is_template else ""
+            files[target] = text or (self._root / target).read_text()
+        return document

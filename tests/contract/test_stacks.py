@@ -1,0 +1,331 @@
+"""What the conductor may rely on, of the in-memory stacks and of a real Heat alike.
+
+The real one runs where ``MAGNUM_LITE_TEST_CLOUDS_YAML`` names a clouds.yaml with the cloud
+``magnum-lite-service``: the service user, who may act in at least two projects besides its own.
+"""
+
+import contextlib
+import os
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+import yaml
+
+from magnum_lite.models.stack import StackRequest
+from magnum_lite.orchestration.memory import MemoryStacks
+from magnum_lite.orchestration.stacks import (
+    OrchestrationUnavailable,
+    StackConflict,
+    StackExists,
+    StackNotFound,
+    StackRefused,
+)
+from magnum_lite.orchestration.templates import Templates
+
+TEMPLATES = Templates(Path(__file__).parent / "heat_templates")
+CLOUDS = "MAGNUM_LITE_TEST_CLOUDS_YAML"
+RUN = f"contract-{uuid.uuid4().hex[:8]}"
+
+
+def _cloud():
+    clouds = yaml.safe_load(Path(os.environ[CLOUDS]).read_text())["clouds"]
+    return clouds["magnum-lite-service"]["auth"]
+
+
+def _session(project_id):
+    from keystoneauth1 import session
+    from keystoneauth1.identity import v3
+
+    auth = dict(_cloud())
+    if project_id:
+        for name in ("project_name", "project_domain_name", "project_domain_id"):
+            auth.pop(name, None)
+        auth["project_id"] = project_id
+    return session.Session(auth=v3.Password(**auth), timeout=30)
+
+
+def _real():
+    from magnum_lite.orchestration.heat import HeatStacks
+
+    own = _session(None)
+    found = own.get(f"{_cloud()['auth_url'].rstrip('/')}/auth/projects")
+    projects = [item["id"] for item in found.json()["projects"] if item["id"] != own.get_project_id()]
+    sessions = {project: _session(project) for project in projects[:2]} | {None: own}
+    return HeatStacks(sessions.__getitem__, TEMPLATES), projects[:2]
+
+
+class World:
+    """One implementation, two projects, and waiting with a deadline."""
+
+    def __init__(self, stacks, projects, real):
+        self.stacks, self.projects, self.real = stacks, projects, real
+        self.one, self.two = projects
+
+    def request(self, name=None, *, tags=(), template="swarm/bay.yaml", files=True, **parameters):
+        name = name or f"{RUN}-{uuid.uuid4().hex[:6]}"
+        return StackRequest(
+            name=name,
+            template=template,
+            parameters={"name": name, **parameters},
+            files={"greeting": "__NAME__"} if files else {},
+            tags=("magnum-lite", RUN, *tags),
+            timeout_mins=5,
+        )
+
+    def create(self, project=None, **more):
+        request = self.request(**more)
+        return self.stacks.create(project or self.one, request), request
+
+    def until(self, condition, what):
+        """Poll ``condition`` until it is true; its value."""
+        seconds = 60 if self.real else 2
+        deadline = time.monotonic() + seconds
+        while not (value := condition()):
+            assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
+            time.sleep(0.2 if self.real else 0)
+        return value
+
+    def nodes(self, stack, count, project=None):
+        """Facts of the nodes, by role and index, once all of them have a stack."""
+
+        def look():
+            told = self.stacks.get(project or self.one, stack, outputs=True).outputs
+            facts = {
+                (role, int(index)): fact
+                for role in ("masters", "workers")
+                for index, fact in (told.get(role) or {}).items()
+                if fact and fact.get("stack")
+            }
+            return facts if len(facts) == count else None
+
+        return self.until(look, f"{count} nodes of {stack}")
+
+    def signal(self, stack, count, status="SUCCESS"):
+        for fact in self.nodes(stack, count).values():
+            data = {"status": status, "reason": "agent says so", "id": uuid.uuid4().hex}
+            with contextlib.suppress(StackNotFound):
+                self.signal_one(fact, data)
+
+    def signal_one(self, fact, data):
+        """A nested stack answers before its handle does: Heat says 404 until then."""
+
+        def told():
+            try:
+                self.stacks.signal(self.one, fact["stack"], "ready_handle", data)
+            except (StackNotFound, StackRefused):
+                return False
+            return True
+
+        self.until(told, "the handle")
+
+    def ended(self, stack, project=None):
+        def look():
+            seen = self.stacks.get(project or self.one, stack)
+            return seen if seen.status != "IN_PROGRESS" else None
+
+        return self.until(look, f"the end of {stack}'s action")
+
+    def sweep(self):
+        for stack in self.stacks.find(self.projects, [RUN]):
+            self.stacks.delete(stack.project_id, stack.id)
+        self.until(lambda: not self.stacks.find(self.projects, [RUN]), "all stacks to go")
+
+
+@pytest.fixture(scope="module")
+def real_world():
+    if not os.environ.get(CLOUDS):
+        pytest.skip(f"{CLOUDS} is not set: no Heat to test against")
+    world = World(*_real(), real=True)
+    yield world
+    world.sweep()
+
+
+@pytest.fixture(params=["memory", "heat"])
+def world(request):
+    if request.param == "heat":
+        return request.getfixturevalue("real_world")
+    return World(MemoryStacks(settle=None, templates=TEMPLATES), ["project-1", "project-2"], real=False)
+
+
+def test_a_stack_lives_by_its_nodes_signals(world):
+    stack, request = world.create(workers=2, tags=("magnum-lite-a",))
+    seen = world.stacks.get(world.one, stack)
+    assert (seen.id, seen.name, seen.project_id) == (stack, request.name, world.one)
+    assert (seen.action, seen.status) == ("CREATE", "IN_PROGRESS")
+    assert set(seen.tags) == set(request.tags)
+    assert seen.outputs == {}
+    nodes = world.nodes(stack, 3)
+    assert set(nodes) == {("masters", 0), ("workers", 0), ("workers", 1)}
+    world.signal(stack, 3)
+    assert (world.ended(stack).action, world.ended(stack).status) == ("CREATE", "COMPLETE")
+    assert world.stacks.faults(world.one, stack) == []
+
+
+def test_updates_keep_nodes_and_never_reuse_an_index(world):
+    stack, request = world.create(workers=2)
+    world.signal(stack, 3)
+    assert world.ended(stack).status == "COMPLETE"
+    before = world.nodes(stack, 3)
+    changed = world.request(request.name, workers=1, removed_workers=["0"])
+    world.stacks.update(world.one, stack, changed)
+    assert world.ended(stack).action == "UPDATE"
+    assert world.ended(stack).status == "COMPLETE"
+    assert world.nodes(stack, 2) == {key: before[key] for key in (("masters", 0), ("workers", 1))}
+    # The list is not repeated, and yet index 0 does not come back.
+    world.stacks.update(world.one, stack, world.request(request.name, workers=2))
+    after = world.nodes(stack, 3)
+    assert set(after) == {("masters", 0), ("workers", 1), ("workers", 2)}
+    assert after["workers", 1] == before["workers", 1]
+    world.signal_one(after["workers", 2], {"status": "SUCCESS", "reason": "", "id": "x"})
+    assert world.ended(stack).status == "COMPLETE"
+
+
+def test_an_update_is_the_whole_request(world):
+    stack, request = world.create(workers=1, tags=("old",))
+    world.signal(stack, 2)
+    world.ended(stack)
+    world.stacks.update(world.one, stack, world.request(request.name, tags=("new",)))
+    assert world.ended(stack).status == "COMPLETE"
+    assert set(world.nodes(stack, 1)) == {("masters", 0)}
+    assert set(world.ended(stack).tags) == {"magnum-lite", RUN, "new"}
+
+
+def test_a_second_stack_of_one_name_is_refused_and_the_first_found_by_name(world):
+    stack, request = world.create()
+    with pytest.raises(StackExists) as caught:
+        world.stacks.create(world.one, request)
+    assert caught.value.name == request.name
+    assert world.stacks.get(world.one, request.name).id == stack
+    other = world.stacks.create(world.two, request)  # another project's names are its own
+    assert other != stack
+
+
+def test_a_busy_stack_is_a_conflict(world):
+    stack, request = world.create()
+    with pytest.raises(StackConflict):
+        world.stacks.update(world.one, stack, world.request(request.name, workers=1))
+
+
+def test_deletion_is_idempotent_and_frees_the_name(world):
+    stack, request = world.create(workers=1)
+    for _ in range(2):
+        world.stacks.delete(world.one, stack)
+    world.until(lambda: world.stacks.get(world.one, stack) is None, "the stack to go")
+    world.stacks.delete(world.one, stack)
+    world.stacks.delete(world.one, str(uuid.uuid4()))
+    assert world.stacks.get(world.one, request.name) is None
+    assert world.stacks.create(world.one, request) != stack
+    with pytest.raises(StackNotFound):
+        world.stacks.update(world.one, stack, request)
+
+
+def test_what_does_not_exist(world):
+    unknown = str(uuid.uuid4())
+    for ident in (unknown, "no-such-name", "../odd", ""):
+        assert world.stacks.get(world.one, ident) is None
+    with pytest.raises(StackNotFound):
+        world.stacks.update(world.one, unknown, world.request())
+    with pytest.raises(StackNotFound):
+        world.stacks.faults(world.one, unknown)
+    with pytest.raises(StackNotFound):
+        world.stacks.signal(world.one, unknown, "ready_handle", {"status": "SUCCESS"})
+
+
+def test_a_wrong_request_is_refused_and_leaves_nothing(world):
+    request = world.request(odd="x")
+    for call in (world.stacks.create, world.stacks.validate, world.stacks.preview):
+        with pytest.raises(StackRefused) as caught:
+            call(world.one, request)
+        assert "odd" in caught.value.reason
+    assert world.stacks.get(world.one, request.name) is None
+
+
+def test_heat_refuses_an_unknown_resource_type(real_world):
+    request = real_world.request(template="refused.yaml")
+    with pytest.raises(StackRefused, match="OS::No::SuchThing"):
+        real_world.stacks.create(real_world.one, request)
+
+
+def test_preview_and_validate_make_nothing(world):
+    request = world.request(workers=2)
+    world.stacks.validate(world.one, request)
+    counts = world.stacks.preview(world.one, request)
+    assert counts["OS::Heat::WaitCondition" if world.real else "OS::Nova::Server"] == 3
+    assert world.stacks.get(world.one, request.name) is None
+
+
+def test_a_failure_is_told_leaf_first(world):
+    stack, _ = world.create(workers=2)
+    broken = world.nodes(stack, 3)["workers", 1]
+    world.signal_one(broken, {"status": "FAILURE", "reason": "dockerd did not start", "id": "x"})
+    seen = world.ended(stack)
+    assert (seen.action, seen.status) == ("CREATE", "FAILED")
+    assert "dockerd did not start" in seen.reason
+    first = world.stacks.faults(world.one, stack)[0]
+    assert (first.path, first.type) == ("swarm_nodes/1/ready", "OS::Heat::WaitCondition")
+    assert "dockerd did not start" in first.reason
+    world.stacks.delete(world.one, stack)
+    world.until(lambda: world.stacks.get(world.one, stack) is None, "the broken stack to go")
+
+
+def test_found_by_all_tags_across_projects(world):
+    tag = f"magnum-lite-{uuid.uuid4()}"
+    first, _ = world.create(tags=(tag,))
+    second, _ = world.create(world.two, tags=(tag, "extra"))
+    world.create()
+    by = {stack.id: stack for stack in world.stacks.find(world.projects, [tag])}
+    assert {ident: stack.project_id for ident, stack in by.items()} == {first: world.one, second: world.two}
+    assert set(by[second].tags) == {"magnum-lite", RUN, tag, "extra"}
+    assert [stack.id for stack in world.stacks.find(world.projects, [tag, "extra"])] == [second]
+    assert [stack.id for stack in world.stacks.find([world.one], [tag])] == [first]
+    assert {stack.id for stack in world.stacks.find(None, [tag])} == {first, second}
+    assert world.stacks.find(world.projects, ["nothing-has-this"]) == []
+    assert world.stacks.find([], [tag]) == []
+
+
+def test_projects_see_their_own_only(world):
+    stack, request = world.create()
+    assert world.stacks.get(world.two, stack) is None
+    assert world.stacks.get(world.two, request.name) is None
+    world.stacks.delete(world.two, stack)
+    with pytest.raises(StackNotFound):
+        world.stacks.update(world.two, stack, request)
+    with pytest.raises(StackNotFound):
+        world.stacks.faults(world.two, stack)
+    assert world.stacks.get(world.one, stack).action == "CREATE"
+
+
+def test_heat_lists_project_by_project_where_the_policy_says_so(real_world, monkeypatch):
+    from magnum_lite.orchestration import heat
+
+    monkeypatch.setattr(heat, "PAGE", 1)
+    tag = f"magnum-lite-{uuid.uuid4()}"
+    made = {real_world.create(tags=(tag,))[0] for _ in range(2)}
+    made.add(real_world.create(real_world.two, tags=(tag,))[0])
+    # A session of a tenant's project is what Heat's policy refuses to list everything for.
+    closed = heat.HeatStacks(lambda project: _session(project or real_world.one), TEMPLATES)
+    with pytest.raises(StackRefused):
+        closed.find(None, [tag])
+    assert {stack.id for stack in closed.find(real_world.projects, [tag])} == made
+    assert {stack.id for stack in real_world.stacks.find(real_world.projects, [tag])} == made
+
+
+def test_a_dead_heat_is_unavailable_and_keeps_its_address(real_world):
+    from magnum_lite.orchestration import heat
+
+    class Nowhere:
+        """A session whose catalogue points to a port where nobody listens."""
+
+        def __init__(self):
+            self.real = _session(real_world.one)
+
+        def request(self, url, method, **more):
+            more["endpoint_override"] = "http://127.0.0.1:9/v1/x"
+            return self.real.request(url, method, **more)
+
+    session = Nowhere()
+    with pytest.raises(OrchestrationUnavailable) as caught:
+        heat.HeatStacks(lambda _project: session, TEMPLATES).get(real_world.one, "x")
+    assert "127.0.0.1" not in caught.value.reason
