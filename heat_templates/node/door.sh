@@ -18,7 +18,7 @@ post() {
     shift 2
     for header in "$@"; do headers+=(--header "$header"); done
     : > "$ANSWER"
-    printf '%s' "$body" | curl --silent --noproxy '*' --cacert "$DOOR_CA" --connect-timeout 5 --max-time 30 \
+    printf '%s' "$body" | curl --silent --show-error --noproxy '*' --cacert "$DOOR_CA" --connect-timeout 5 --max-time 30 \
         --header 'Content-Type: application/json' --header 'Expect:' "${headers[@]}" --data-binary @- \
         --output "$ANSWER" --write-out '%{http_code}' "$DOOR_URL$path"
 }
