@@ -16,8 +16,8 @@ from webob import Request, Response
 
 from magnum_lite.local.cloud import (
     compute,
+    compute_attachments,
     compute_extras,
-    compute_volumes,
     discovery,
     faults,
     image,
@@ -28,13 +28,14 @@ from magnum_lite.local.cloud import (
 from magnum_lite.local.cloud.call import Call
 from magnum_lite.local.cloud.engine import Engine, EngineAway, EngineError
 from magnum_lite.local.cloud.faults import Fault
+from magnum_lite.local.cloud.floating import FloatingAddresses
 from magnum_lite.local.cloud.host import Host, HostError
 from magnum_lite.local.cloud.keypairs import KeyPairs
 from magnum_lite.local.cloud.locking import KeyedLocks
 from magnum_lite.local.cloud.networks import Networks
 from magnum_lite.local.cloud.ports import Ports
 from magnum_lite.local.cloud.quotas import Quota
-from magnum_lite.local.cloud.routers import FloatingAddresses, Routers
+from magnum_lite.local.cloud.routers import Routers
 from magnum_lite.local.cloud.security import SecurityGroups
 from magnum_lite.local.cloud.servers import Servers
 from magnum_lite.local.cloud.settings import CloudSettings
@@ -47,7 +48,7 @@ LOG = logging.getLogger(__name__)
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 _ROUTERS = {
-    "compute": (compute.ROUTER, compute_volumes.ROUTER, compute_extras.ROUTER),
+    "compute": (compute.ROUTER, compute_attachments.ROUTER, compute_extras.ROUTER),
     "image": (image.ROUTER,),
     "network": (network.ROUTER,),
     "volume": (volume.ROUTER,),
@@ -90,7 +91,7 @@ class Cloud:
         try:
             repair()
         except (Fault, EngineError, HostError) as error:
-            LOG.error("could not restore %s: %s", what, error)
+            LOG.warning("could not restore %s: %s", what, error)
 
 
 def build(settings: CloudSettings, store: Store, engine: Engine, host: Host) -> Cloud:
@@ -159,17 +160,19 @@ def views(cloud: Cloud) -> Wsgi:
             response.headers["Vary"] = "OpenStack-API-Version"
         if api == "compute":
             response.headers["X-OpenStack-Nova-API-Version"] = "2.1"
-        return response(environ, start_response)  # type: ignore[no-any-return]
+        return response(environ, start_response)
 
     return serve
 
 
 def _answer(cloud: Cloud, request: Any, api: str) -> tuple[int, Any]:
     roles = {role.strip().lower() for role in request.headers.get("X-Roles", "").split(",")}
+    project, user = request.headers.get("X-Project-Id"), request.headers.get("X-User-Id")
+    if not project or not user:
+        return 403, faults.body(
+            Fault(403, "A token scoped to a project is needed.", "PolicyNotAuthorized"), api
+        )
     try:
-        project, user = request.headers.get("X-Project-Id"), request.headers.get("X-User-Id")
-        if not project or not user:
-            raise Fault(403, "A token scoped to a project is needed.", "PolicyNotAuthorized")
         discovery.check_microversion(request)
         call = Call(request, cloud, project, user, "admin" in roles)
         return routing.dispatch(_ROUTERS.get(api, ()), call)

@@ -3,7 +3,6 @@ says 202.
 """
 
 import base64
-import binascii
 import re
 from typing import Any
 
@@ -63,11 +62,7 @@ def accept(call: Call, body: dict[str, Any], hints: dict[str, Any]) -> Record:
             _bind(call, record, body)
         except Fault as fault:
             # Nova words what Neutron does not find as a bad request
-            raise (
-                Fault(400, fault.message)
-                if fault.status in {403, 404} and fault.kind != "OverQuota"
-                else fault
-            ) from fault
+            raise Fault(400 if fault.status in {403, 404} else fault.status, fault.message) from fault
     return record
 
 
@@ -143,20 +138,12 @@ def _user_data(body: dict[str, Any]) -> str:
             f"Invalid input for field/attribute user_data. It is {len(data)} characters of base64, "
             f"at most {USER_DATA_LIMIT} are allowed."
         )
+    plain = "".join(data.split())  # line breaks are legal
     try:
-        base64.b64decode(data, validate=True)
-    except binascii.Error:
-        # line breaks are legal in base64
-        data = "".join(data.split())
-        try:
-            base64.b64decode(data, validate=True)
-        except (binascii.Error, ValueError) as error:
-            raise bad_request(
-                "Invalid input for field/attribute user_data: it is not valid base64."
-            ) from error
+        base64.b64decode(plain, validate=True)
     except ValueError as error:
         raise bad_request("Invalid input for field/attribute user_data: it is not valid base64.") from error
-    return data
+    return plain
 
 
 def _group(call: Call, hints: dict[str, Any]) -> str | None:
@@ -179,7 +166,7 @@ def _volumes(call: Call, body: dict[str, Any]) -> dict[str, str | None]:
             wanted[volume["id"]] = reading.text(mapping, "device_name")
         elif source != "image" or mapping.get("destination_type") == "volume":
             raise bad_request(
-                "Block Device Mapping is Invalid: this cloud boots from an image and attaches existing volumes."
+                "Block Device Mapping is Invalid: this cloud boots from images and attaches existing volumes."
             )
     return wanted
 

@@ -90,7 +90,7 @@ def quota_set(call: Call, project: str, form: str = "") -> Answer:
 
 
 @ROUTER.on("GET", "/os-availability-zone")
-def zones(call: Call) -> Answer:
+def zones(_call: Call) -> Answer:
     """The one zone."""
     return 200, {
         "availabilityZoneInfo": [{"zoneName": ZONE, "zoneState": {"available": True}, "hosts": None}]
@@ -98,13 +98,13 @@ def zones(call: Call) -> Answer:
 
 
 @ROUTER.on("GET", "/os-availability-zone/detail")
-def zone_details(call: Call) -> Answer:
+def zone_details(_call: Call) -> Answer:
     """Refused as Nova does to tenants; clients then ask for the short form."""
     raise Fault(403, "Policy doesn't allow os_compute_api:os-availability-zone:detail to be performed.")
 
 
 @ROUTER.on("GET", "/extensions")
-def extensions(call: Call) -> Answer:
+def extensions(_call: Call) -> Answer:
     """None that are not part of 2.1."""
     return 200, {"extensions": []}
 

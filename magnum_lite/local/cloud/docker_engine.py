@@ -1,7 +1,5 @@
-"""Nodes as systemd system containers on a dockerd, over the Docker SDK.
-
-Not ``--privileged``: that needs CAP_SYS_RESOURCE, which some hosts do not have. The set of flags
-below is what systemd, cloud-init and an inner dockerd need; it is no security boundary.
+"""Nodes as systemd system containers on a dockerd, over the Docker SDK; ``node_flags`` has what they
+are run with.
 """
 
 import io
@@ -15,8 +13,9 @@ from typing import Any
 import docker
 import requests
 from docker.errors import APIError, DockerException, NotFound
-from docker.types import EndpointConfig, IPAMConfig, IPAMPool
+from docker.types import IPAMConfig, IPAMPool
 
+from magnum_lite.local.cloud import node_flags
 from magnum_lite.local.cloud.engine import (
     CLOUD_LABEL,
     PROJECT_LABEL,
@@ -129,7 +128,7 @@ class DockerEngine:
                 spec.image,
                 name=container(spec.server_id),
                 hostname=spec.hostname,
-                host_config=_host_config(api, spec),
+                host_config=node_flags.host_config(api, spec, network(spec.links[0].subnet_id)),
                 # volumes of their own: an overlay can not lie on an overlay
                 volumes=["/var/lib/docker", "/var/lib/containerd"],
                 stop_signal="SIGRTMIN+3",
@@ -138,12 +137,14 @@ class DockerEngine:
                     PROJECT_LABEL: spec.project_id,
                     CLOUD_LABEL: self._cloud,
                 },
-                networking_config={"EndpointsConfig": {network(first.subnet_id): _endpoint(api, first)}},
+                networking_config={
+                    "EndpointsConfig": {network(first.subnet_id): node_flags.endpoint(api, first)}
+                },
                 **({"mac_address": first.mac} if old else {}),
             )
             for link in others:
                 self._plug(api, spec.server_id, link)
-            api.put_archive(created["Id"], "/", _archive(spec))
+            api.put_archive(created["Id"], "/", node_flags.archive(spec.files))
             api.start(created["Id"])
 
     def remove(self, server_id: str) -> None:
@@ -252,41 +253,3 @@ def _missing_as_error() -> Iterator[None]:
         yield
     except NotFound as error:
         raise EngineError(str(error.explanation or error)) from error
-
-
-def _host_config(api: Any, spec: NodeSpec) -> dict[str, Any]:
-    config: dict[str, Any] = api.create_host_config(
-        network_mode=network(spec.links[0].subnet_id),
-        cap_add=["ALL"],
-        cap_drop=["SYS_RESOURCE"],
-        device_cgroup_rules=["a *:* rwm"],
-        tmpfs={"/run": "exec", "/tmp": "exec"},  # noqa: S108 - mount points inside the node
-        mem_limit=f"{spec.ram_mib}m",
-        # dockerd refuses more CPUs than the machine has
-        nano_cpus=min(spec.vcpus, int(api.info()["NCPU"])) * 10**9,
-        restart_policy={"Name": "unless-stopped"},
-        dns=list(spec.nameservers) or None,
-        log_config={"Type": "json-file", "Config": {"max-size": "1m"}},
-    )
-    # the SDK has no arguments for these
-    config.update(
-        CgroupnsMode="private",
-        SecurityOpt=["seccomp=unconfined", "apparmor=unconfined"],
-        MaskedPaths=[],
-        ReadonlyPaths=[],
-    )
-    return config
-
-
-def _endpoint(api: Any, link: Link) -> Any:
-    return EndpointConfig(api.api_version, ipv4_address=link.address, mac_address=link.mac)
-
-
-def _archive(spec: NodeSpec) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for path, content in spec.files.items():
-            entry = tarfile.TarInfo(path.lstrip("/"))
-            entry.size, entry.mode = len(content), 0o600
-            archive.addfile(entry, io.BytesIO(content))
-    return buffer.getvalue()

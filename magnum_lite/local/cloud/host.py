@@ -56,15 +56,13 @@ class LinuxHost:
             lines.append(
                 f"-A {back} -s {near} -d {fixed}/32 -m conntrack --ctorigdst {floating} -j MASQUERADE"
             )
-        _run(
-            *self._enter, "iptables-restore", "--noflush", "-w", "10", text="\n".join([*lines, "COMMIT", ""])
-        )
+        rules = "\n".join([*lines, "COMMIT", ""])
+        _run(*self._enter, "iptables-restore", "--noflush", "-w", "10", text=rules)
         for hook, chain in (*((hook, to) for hook in self._hooks), ("POSTROUTING", back)):
             rule = (hook, "-j", chain)
-            if subprocess.run(
-                [*self._enter, "iptables", "-w", "-t", "nat", "-C", *rule], capture_output=True
-            ).returncode:
-                _run(*self._enter, "iptables", "-w", "-t", "nat", "-I", *rule)
+            iptables = (*self._enter, "iptables", "-w", "-t", "nat")
+            if subprocess.run([*iptables, "-C", *rule], capture_output=True, check=False).returncode:
+                _run(*iptables, "-I", *rule)
 
     def attach(self, file: Path) -> tuple[int, int]:
         """Put a file behind a loop device, the one that it has already if any: major, minor."""

@@ -37,7 +37,7 @@ def show(call: Call, ident: str) -> Answer:
 
 
 @ROUTER.on("GET", "/schemas/{name}")
-def schema(call: Call, name: str) -> Answer:
+def schema(_call: Call, name: str) -> Answer:
     """The schema that glanceclient validates by."""
     if name not in {"image", "images"}:
         raise Fault(404, f"No schema {name}")
@@ -46,7 +46,7 @@ def schema(call: Call, name: str) -> Answer:
 
 
 @ROUTER.on("POST", "/images")
-def create(call: Call) -> Answer:
+def create(_call: Call) -> Answer:
     """Refused: an image of this cloud is a container image on its dockerd."""
     raise Fault(403, "Images of this cloud are loaded on its machine: magnum-lite image load.")
 
@@ -87,9 +87,9 @@ def _wanted(call: Call, item: dict[str, Any]) -> bool:
             limit = int(value) if value.isdigit() else 0
             if (item["size"] < limit) if key == "size_min" else (item["size"] > limit):
                 return False
-        elif key == "tag":
-            return False
-        elif str(item.get(key, "False" if key.startswith("os_") else "")).lower() not in _choices(value):
+        elif key == "tag" or str(
+            item.get(key, "False" if key.startswith("os_") else "")
+        ).lower() not in _choices(value):
             return False
     return True
 

@@ -35,7 +35,7 @@ class MemoryEngine:
         """Whether the engine answers."""
         return not self.away
 
-    def ensure_network(self, subnet_id: str, project_id: str, cidr: str, gateway: str) -> None:
+    def ensure_network(self, subnet_id: str, project_id: str, cidr: str, gateway: str) -> None:  # noqa: ARG002
         """Make the subnet's network unless it is there. Raises AddressConflict."""
         self._answer()
         wanted = ipaddress.IPv4Network(cidr)

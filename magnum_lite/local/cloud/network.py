@@ -6,6 +6,7 @@ from typing import Any
 
 from magnum_lite.local.cloud.call import Call
 from magnum_lite.local.cloud.faults import Fault, bad_request
+from magnum_lite.local.cloud.network_filters import wanted
 from magnum_lite.local.cloud.paging import linked, page
 from magnum_lite.local.cloud.routing import Answer, Router
 from magnum_lite.local.cloud.store import Record
@@ -29,17 +30,16 @@ _KINDS = {
     "security-group-rules": "security_group_rule",
     "subnetpools": "subnetpool",
 }
-_NO_FILTER = {"fields", "limit", "marker", "sort_key", "sort_dir", "page_reverse"}
 
 
 @ROUTER.on("GET", "/extensions", "/extensions.json")
-def extensions(call: Call) -> Answer:
+def extensions(_call: Call) -> Answer:
     """The extensions that are there."""
     return 200, {"extensions": [_extension(alias) for alias in _EXTENSIONS]}
 
 
 @ROUTER.on("GET", "/extensions/{alias}")
-def extension(call: Call, alias: str) -> Answer:
+def extension(_call: Call, alias: str) -> Answer:
     """One extension. Raises Fault 404."""
     alias = alias.removesuffix(".json")
     if alias not in _EXTENSIONS:
@@ -64,7 +64,7 @@ def quota(call: Call, project: str, form: str = "") -> Answer:
 
 
 @ROUTER.on("GET", "/availability_zones", "/availability_zones.json")
-def zones(call: Call) -> Answer:
+def zones(_call: Call) -> Answer:
     """The one zone."""
     both = [
         {"name": "nova", "resource": resource, "state": "available"} for resource in ("network", "router")
@@ -79,7 +79,7 @@ def index(call: Call, collection: str) -> Answer:
     if kind.startswith("security_group"):
         call.cloud.groups.default(call.project)
     found = [_shown(call, kind, record) for record in call.cloud.store.list(kind) if call.sees(record)]
-    shown, following = page(call, [item for item in found if _wanted(call, item)])
+    shown, following = page(call, [item for item in found if wanted(call, item)])
     fields = set(call.request.GET.getall("fields"))
     picked = [{key: value for key, value in item.items() if not fields or key in fields} for item in shown]
     return 200, linked(kind + "s", picked, following)
@@ -171,12 +171,10 @@ def tags(call: Call, collection: str, ident: str) -> Answer:
 @ROUTER.on("PUT", "/{collection}/{ident}/tags", "/{collection}/{ident}/tags.json")
 def set_tags(call: Call, collection: str, ident: str) -> Answer:
     """Replace an object's tags."""
-    wanted = call.json().get("tags")
-    if not isinstance(wanted, list) or not all(
-        isinstance(tag, str) and 0 < len(tag) <= 255 for tag in wanted
-    ):
+    given = call.json().get("tags")
+    if not isinstance(given, list) or not all(isinstance(tag, str) and 0 < len(tag) <= 255 for tag in given):
         raise bad_request("Invalid input for tags. Reason: a list of strings is needed.", "HTTPBadRequest")
-    return _tagged(call, collection, ident, list(dict.fromkeys(wanted)))
+    return _tagged(call, collection, ident, list(dict.fromkeys(given)))
 
 
 @ROUTER.on("DELETE", "/{collection}/{ident}/tags", "/{collection}/{ident}/tags.json")
@@ -186,13 +184,13 @@ def clear_tags(call: Call, collection: str, ident: str) -> Answer:
     return 204, None
 
 
-def _tagged(call: Call, collection: str, ident: str, wanted: list[str]) -> Answer:
+def _tagged(call: Call, collection: str, ident: str, given: list[str]) -> Answer:
     kind = _kind(collection)
-    call.cloud.store.change(kind, _changeable(call, kind, ident)["id"], tags=wanted)
-    return 200, {"tags": wanted}
+    call.cloud.store.change(kind, _changeable(call, kind, ident)["id"], tags=given)
+    return 200, {"tags": given}
 
 
-def _create(call: Call, kind: str, body: dict[str, Any]) -> Record:
+def _create(call: Call, kind: str, body: dict[str, Any]) -> Record:  # noqa: PLR0911 - a table of kinds
     cloud = call.cloud
     match kind:
         case "network":
@@ -226,7 +224,7 @@ def _find(call: Call, kind: str, ident: str) -> Record:
 def _changeable(call: Call, kind: str, ident: str) -> Record:
     """An object that is the caller's own. Raises Fault 403 for what is everybody's."""
     record = _find(call, kind, ident)
-    if record["project_id"] != call.project and not (call.admin and kind not in {"subnetpool"}):
+    if record["project_id"] != call.project and not (call.admin and kind != "subnetpool"):
         raise Fault(403, f"rule:update_{kind} is disallowed by policy", "PolicyNotAuthorized")
     return record
 
@@ -248,33 +246,3 @@ def _extension(alias: str) -> dict[str, Any]:
         "links": [],
         "updated": "2016-01-01T00:00:00-00:00",
     }
-
-
-def _wanted(call: Call, item: dict[str, Any]) -> bool:
-    """Neutron's filters: values of one name are alternatives, names must all match."""
-    for name in dict.fromkeys(call.request.GET):
-        if name in _NO_FILTER:
-            continue
-        values = [str(value) for value in call.request.GET.getall(name)]
-        if name in {"tags", "tags-any"}:
-            wanted = {tag for value in values for tag in value.split(",")}
-            if not (wanted <= set(item["tags"]) if name == "tags" else wanted & set(item["tags"])):
-                return False
-        elif not any(_matches(item, name, value) for value in values):
-            return False
-    return True
-
-
-def _matches(item: dict[str, Any], name: str, value: str) -> bool:
-    if name == "fixed_ips":
-        key, _, wanted = value.partition("=")
-        return any(wanted in fixed.get(key, "") if key == "ip_address_substr" else fixed.get(key) == wanted
-                   for fixed in item.get("fixed_ips", []))  # fmt: skip
-    if name not in item:
-        return True  # as Neutron: a filter that it does not know is no filter
-    have = item[name]
-    if isinstance(have, list):
-        return value in have
-    if isinstance(have, bool):
-        return str(have).lower() == value.lower()
-    return ("" if have is None else str(have)) == value

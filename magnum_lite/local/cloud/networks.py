@@ -151,8 +151,8 @@ class Networks:
             for port in self._store.list("port"):
                 if any(fixed["subnet_id"] == record["id"] for fixed in port["fixed_ips"]):
                     raise conflict(
-                        f"Unable to complete operation on subnet {record['id']}: One or more ports have an IP "
-                        "allocation from this subnet.",
+                        f"Unable to complete operation on subnet {record['id']}: One or more ports have an "
+                        "IP allocation from this subnet.",
                         "SubnetInUse",
                     )
             # from here on no port can take an address of it

@@ -131,8 +131,8 @@ class Ports:
             for name in ("fixed_ips", "device_id", "device_owner"):
                 if bound and name in values and values[name] != record[name]:
                     raise conflict(
-                        f"Unable to complete operation on port {record['id']}: it is in use by {record['device_id']}, "
-                        f"{name} can not be changed.",
+                        f"Unable to complete operation on port {record['id']}: it is in use by "
+                        f"{record['device_id']}, {name} can not be changed.",
                         "PortInUse",
                     )
             if "security_groups" in values:
@@ -153,12 +153,14 @@ class Ports:
             record = self._store.get("port", record["id"]) or record
             if record["device_owner"] == ROUTER_OWNER:
                 raise conflict(
-                    f"Port {record['id']} cannot be deleted directly via the port API: has device owner {ROUTER_OWNER}.",
+                    f"Port {record['id']} cannot be deleted directly via the port API: has device owner "
+                    f"{ROUTER_OWNER}.",
                     "ServicePortInUse",
                 )
             if record.get("_server"):
                 raise conflict(
-                    f"Unable to complete operation on port {record['id']}: it is in use by server {record['_server']}.",
+                    f"Unable to complete operation on port {record['id']}: it is in use by server "
+                    f"{record['_server']}.",
                     "PortInUse",
                 )
             self.forget(record)

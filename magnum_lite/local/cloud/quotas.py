@@ -79,8 +79,8 @@ class Quota:
             taken, most = used["gigabytes"]
             raise Fault(
                 413,
-                "VolumeSizeExceedsAvailableQuota: Requested volume or snapshot exceeds allowed gigabytes quota. "
-                f"Requested {gigabytes}G, quota is {most}G and {taken}G has been consumed.",
+                "VolumeSizeExceedsAvailableQuota: Requested volume or snapshot exceeds allowed gigabytes "
+                f"quota. Requested {gigabytes}G, quota is {most}G and {taken}G has been consumed.",
             )
 
     def check_network(self, project: str, kind: str) -> None:

@@ -14,7 +14,8 @@ from magnum_lite.local.cloud.networks import stamped, touched
 from magnum_lite.local.cloud.store import Record, Store
 
 _IDENTITY = (
-    "direction", "ethertype", "protocol", "port_range_min", "port_range_max", "remote_ip_prefix", "remote_group_id",
+    "direction", "ethertype", "protocol", "port_range_min", "port_range_max", "remote_ip_prefix",
+    "remote_group_id",
 )  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """New ids and the present time, in the form in which OpenStack's APIs write them."""
 
-import datetime
+import datetime as dt
 import uuid
 
 
@@ -16,4 +16,4 @@ def fixed_id(name: str) -> str:
 
 def now() -> str:
     """The present time in UTC, to the second."""
-    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

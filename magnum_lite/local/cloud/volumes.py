@@ -24,7 +24,10 @@ LOG = logging.getLogger(__name__)
 ZONE = "nova"
 TYPE = "loop"
 _DEVICE = re.compile(r"/dev/[a-z]{2,4}")
-_MAKE = 'rm -f "$1" && mknod "$1" b "$2" "$3" && mkdir -p /dev/disk/by-id && ln -sfn "$1" "/dev/disk/by-id/virtio-$4"'
+_MAKE = (
+    'rm -f "$1" && mknod "$1" b "$2" "$3" && mkdir -p /dev/disk/by-id && '
+    'ln -sfn "$1" "/dev/disk/by-id/virtio-$4"'
+)
 # a file system that is still in use is unmounted as soon as it is not: a stack that goes away
 # takes its volume before its server
 _TAKE = (
@@ -113,7 +116,8 @@ class Volumes:
             record = self._store.get("volume", record["id"]) or record
             if record["status"] not in {"available", "error", "deleting"}:
                 raise bad_request(
-                    f"Invalid volume: Volume {record['id']} status must be available or error, but it is {record['status']}."
+                    f"Invalid volume: Volume {record['id']} status must be available or error, "
+                    f"but it is {record['status']}."
                 )
             self._store.put("volume", record | {"status": "deleting"})
         self._file(record["id"]).unlink(missing_ok=True)
@@ -126,7 +130,8 @@ class Volumes:
                 server, volume = self._pair(server_id, volume_id)
                 if volume["status"] != "available":
                     raise bad_request(
-                        f"Invalid volume: volume '{volume_id}' status must be 'available', but it is '{volume['status']}'."
+                        f"Invalid volume: volume '{volume_id}' status must be 'available', "
+                        f"but it is '{volume['status']}'."
                     )
                 attachment = {
                     "id": volume_id,
@@ -136,10 +141,7 @@ class Volumes:
                 }
                 self._store.put("volume", volume | {"status": "attaching"})
             try:
-                if self._host.attached(self._file(volume_id)):
-                    raise conflict(
-                        f"Volume {volume_id} is still being released by the server that had it: try again soon."
-                    )
+                self._check_released(volume_id)
                 self._make(server_id, attachment)
             except Exception:
                 self._host.release(self._file(volume_id))
@@ -161,6 +163,14 @@ class Volumes:
                 }
                 self._store.put("volume", volume | {"status": "in-use", "attachments": [shown]})
             return attachment
+
+    def _check_released(self, volume_id: str) -> None:
+        """Raises Fault 409 while the kernel still uses the volume for the server that had it before."""
+        if self._host.attached(self._file(volume_id)):
+            raise conflict(
+                f"Volume {volume_id} is still in use by the server that it was taken from: "
+                "unmount it there, or delete that server."
+            )
 
     def _pair(self, server_id: str, volume_id: str) -> tuple[Record, Record]:
         server, volume = self._store.get("server", server_id), self._store.get("volume", volume_id)
