@@ -48,6 +48,7 @@ class Record:
     tags: tuple[str, ...] = ()
     started: float = 0.0
     limit: float = 0.0
+    updates: int = 0
     nodes: list[MemoryNode] = dataclasses.field(default_factory=list)
     removed: dict[str, set[int]] = dataclasses.field(
         default_factory=lambda: {"manager": set(), "worker": set()}
@@ -66,6 +67,8 @@ class Record:
         self.faults = []
         if request is None:
             return
+        if action == "UPDATE":
+            self.updates += 1
         self.tags, self.limit = tuple(request.tags), request.timeout_mins * 60.0
         for role in _GROUPS:
             self._scale(role, request.parameters)
@@ -135,7 +138,8 @@ class Record:
             status=self.status,
             reason=self.reason,
             tags=self.tags,
-            updated_at=None,
+            # Heat tells a new update by a new time; a number does as well
+            updated_at=str(self.updates) if self.updates else None,
             outputs=self._outputs() if outputs else {},
         )
 

@@ -27,7 +27,7 @@ class OrchestrationError(Exception):
         self.reason = reason
 
 
-class StackExists(OrchestrationError):  # noqa: N818 - the house names errors by what happened
+class StackExists(OrchestrationError):
     """A live stack of this name is in the project."""
 
     def __init__(self, name: str) -> None:
@@ -35,7 +35,7 @@ class StackExists(OrchestrationError):  # noqa: N818 - the house names errors by
         self.name = name
 
 
-class StackNotFound(OrchestrationError):  # noqa: N818
+class StackNotFound(OrchestrationError):
     """No such stack, or no such resource in it, in this project."""
 
     def __init__(self, ident: str) -> None:
@@ -43,15 +43,15 @@ class StackNotFound(OrchestrationError):  # noqa: N818
         self.ident = ident
 
 
-class StackConflict(OrchestrationError):  # noqa: N818
+class StackConflict(OrchestrationError):
     """Another action on the stack is still going on."""
 
 
-class StackRefused(OrchestrationError):  # noqa: N818
+class StackRefused(OrchestrationError):
     """Heat refused the template, a parameter, or the whole request (policy, quota)."""
 
 
-class OrchestrationUnavailable(OrchestrationError):  # noqa: N818
+class OrchestrationUnavailable(OrchestrationError):
     """Heat, or Keystone on the way to it, is down, slow, or failed inside."""
 
 

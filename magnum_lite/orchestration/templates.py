@@ -40,7 +40,7 @@ class LoadedTemplate:
     parameters: Mapping[str, Any]
 
 
-class MissingFiles(LookupError):  # noqa: N818 - the house names errors by what happened
+class MissingFiles(LookupError):
     """The request lacks files that its template reads: a mistake of the driver."""
 
 

@@ -25,15 +25,15 @@ class PKIError(Exception):
         self.reason = reason
 
 
-class InvalidCSR(PKIError):  # noqa: N818 - the house names errors by what happened
+class InvalidCSR(PKIError):
     """The text is not exactly one well-formed, self-signed CSR with a strong key."""
 
 
-class RequestRefused(PKIError):  # noqa: N818
+class RequestRefused(PKIError):
     """The CSR is sound but asks for power that its profile does not give."""
 
 
-class InvalidFacts(PKIError):  # noqa: N818
+class InvalidFacts(PKIError):
     """The server's own subject, SANs or lifetime can't be put into a certificate."""
 
 

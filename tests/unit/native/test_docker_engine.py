@@ -1,0 +1,158 @@
+"""The Docker API of a real swarm, with the certificates that the PKI issues, and refused without them."""
+
+import io
+import os
+import shutil
+import tarfile
+import time
+
+import pytest
+
+from magnum_lite.native.docker import EngineRefused, EngineUnreachable, SwarmEngine
+from magnum_lite.native.tls import client_context
+from magnum_lite.pki import profiles
+
+pytestmark = pytest.mark.local
+
+
+def _engine(swarm, credentials=None, ca_pem=None, addresses=None):
+    certificate, key = credentials or swarm.bay.client()
+    return SwarmEngine(
+        addresses or [swarm.address], ca_pem or swarm.bay.ca_pem, certificate, key, time_limit=(2, 10)
+    )
+
+
+@pytest.fixture
+def engine(swarm):
+    """As the conductor uses it: the first address is dead."""
+    with _engine(swarm, addresses=["127.0.0.1:9", swarm.address]) as engine:
+        yield engine
+
+
+def _worker(engine):
+    return next(node for node in engine.swarm_nodes() if node.role == "worker")
+
+
+def _until(condition, seconds=40):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {seconds} s"
+        time.sleep(0.2)
+
+
+def test_nodes(engine):
+    engine.ping()
+    _until(lambda: {node.state for node in engine.swarm_nodes()} == {"ready"})
+    nodes = {node.role: node for node in engine.swarm_nodes()}
+    assert set(nodes) == {"manager", "worker"}
+    manager, worker = nodes["manager"], nodes["worker"]
+    assert (manager.leader, manager.reachability, manager.address) == (True, "reachable", "10.203.77.5")
+    assert (worker.leader, worker.reachability, worker.address) == (False, None, "10.203.77.6")
+    assert worker.availability == "active"
+    assert worker.engine_version
+    assert worker.hostname == os.uname().nodename
+
+
+def test_labels_are_merged_with_the_tenants_own(engine, swarm):
+    worker = _worker(engine)
+    swarm.manager.docker("node", "update", "--label-add", "mine=1", worker.id)
+    engine.set_labels(worker.id, {"storage": "ssd", "tier": "fast"})
+    assert _worker(engine).labels == {"mine": "1", "storage": "ssd", "tier": "fast"}
+    engine.set_labels(worker.id, {"storage": None, "tier": "slow", "absent": None})
+    assert _worker(engine).labels == {"mine": "1", "tier": "slow"}
+
+
+def test_promote_and_demote(engine):
+    worker = _worker(engine)
+    engine.promote(worker.id)
+    engine.promote(worker.id)
+    _until(lambda: len([node for node in engine.swarm_nodes() if node.reachability == "reachable"]) == 2)
+    engine.demote(worker.id)
+    _until(lambda: len([node for node in engine.swarm_nodes() if node.reachability]) == 1)
+    assert _worker(engine).id == worker.id
+
+
+def test_unknown_nodes_are_refused_with_the_reason(engine):
+    for call in (engine.drain, engine.promote, engine.demote):
+        with pytest.raises(EngineRefused, match="no node nosuchnode"):
+            call("nosuchnode")
+    engine.remove("nosuchnode")
+
+
+def test_who_is_refused(swarm):
+    other = type(swarm.bay)()
+    server = swarm.bay.issue(profiles.DOCKER_SERVER, "manager-1", ["10.203.77.2"])
+    cases = (
+        _engine(swarm, credentials=other.client()),  # another bay's client
+        _engine(swarm, credentials=server),  # another manager's certificate as a client's
+        _engine(swarm, ca_pem=other.ca_pem),  # the engine is not the one we trust
+    )
+    for engine in cases:
+        with pytest.raises(EngineUnreachable, match=r"10\.203\.77\.2:2376: .*certificate"):
+            engine.swarm_nodes()
+    certificate, _ = swarm.bay.client()
+    _, key = swarm.bay.client()
+    with pytest.raises(EngineUnreachable):
+        _engine(swarm, credentials=(certificate, key))
+    with pytest.raises(EngineUnreachable, match="no manager"):
+        SwarmEngine([], swarm.bay.ca_pem, *swarm.bay.client()).ping()
+
+
+def test_only_the_bays_ca_is_trusted_even_after_use(swarm, monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    engine = _engine(swarm)
+    engine.ping()
+    assert len(engine._tls._context.get_ca_certs()) == 1
+    assert len(client_context(swarm.bay.ca_pem, *swarm.bay.client()).get_ca_certs()) == 1
+
+
+def _image(swarm):
+    """A tiny image on both engines, from the machine's static busybox."""
+    busybox = shutil.which("busybox")
+    if not busybox:
+        pytest.skip("needs a static busybox for a container")
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        tar.add(busybox, "bin/busybox")
+    import docker
+
+    for daemon in (swarm.manager, swarm.worker):
+        client = docker.APIClient(daemon.url)
+        client.import_image_from_data(buffer.getvalue(), repository="mltest", tag="1")
+        client.close()
+
+
+def test_drain_moves_tasks_away(engine, swarm):
+    _image(swarm)
+    swarm.manager.docker(
+        "service", "create", "--detach", "--no-resolve-image", "--mode", "global", "--network", "host",
+        "--name", "w", "mltest:1", "/bin/busybox", "sleep", "600",
+    )  # fmt: skip
+    worker = _worker(engine)
+    running = ("ps", "-q")
+    try:
+        _until(lambda: swarm.worker.docker(*running))
+        assert engine.wait_drained(worker.id, time.monotonic()) is False
+        engine.drain(worker.id)
+        assert engine.wait_drained(worker.id, time.monotonic() + 40) is True
+        assert swarm.worker.docker(*running) == ""
+        assert _worker(engine).availability == "drain"
+    finally:
+        swarm.manager.docker("service", "rm", "w")
+
+
+def test_remove_a_node_that_is_dead(engine, swarm):
+    """Last: the worker does not come back."""
+    worker = _worker(engine)
+    swarm.worker.stop()
+    _until(lambda: _worker(engine).state == "down")
+    assert engine.wait_drained(worker.id, time.monotonic()) is True
+    engine.remove(worker.id)
+    assert [node.role for node in engine.swarm_nodes()] == ["manager"]
+    engine.remove(worker.id)
+
+
+def test_a_node_that_left_the_swarm_is_no_manager(engine, swarm):
+    swarm.manager.docker("swarm", "leave", "--force")
+    with pytest.raises(EngineRefused, match="not a swarm manager"):
+        engine.swarm_nodes()
