@@ -47,9 +47,14 @@ CONDUCTOR = [
     cfg.IntOpt(
         "silent_after", default=60, min=5, help="Seconds without a report before a ready node is unhealthy."
     ),
+    cfg.BoolOpt(
+        "reach_engines",
+        default=True,
+        help="Speak to clusters' engines directly; else only their masters' agents do, on instruction.",
+    ),
     cfg.BoolOpt("global_stack_list", default=False, help="Heat's stacks:global_index is open to us."),
 ]
-KEYS = [
+CERTIFICATES = [
     cfg.MultiStrOpt("kek_file", default=[], help="Key-encryption keys; the first one seals, all unseal."),
     cfg.StrOpt("authority_key_type", default="ecdsa-p256", choices=["ecdsa-p256", "rsa-2048", "rsa-4096"]),
     cfg.IntOpt("authority_days", default=3650, min=1, help="Lifetime of a cluster's CAs."),
@@ -77,7 +82,7 @@ GROUPS: dict[str, list[Any]] = {
     "api": API,
     "node_door": NODE_DOOR,
     "conductor": CONDUCTOR,
-    "keys": KEYS,
+    "certificates": CERTIFICATES,
     "cluster": CLUSTER,
     "service_user": SERVICE_USER,
 }

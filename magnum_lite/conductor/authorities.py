@@ -39,7 +39,7 @@ def missing(ports: Ports, cluster: Row) -> list[Purpose]:
 def make(ports: Ports, cluster: Row, purpose: Purpose) -> dict[str, Any]:
     """A new CA as a row, its key sealed."""
     row_id = str(uuid.uuid4())
-    keys = ports.conf.keys
+    keys = ports.conf.certificates
     pem, key = authority.create_authority(
         f"{cluster['uuid']} {purpose.value}",
         purpose.value,

@@ -110,7 +110,7 @@ def sign(ports: Ports, context: Context, cluster_uuid: str, pem: str, ttl: int |
         raise Forbidden(
             "A reader gets no certificate of a Swarm cluster: Docker's API can't tell readers from members."
         )
-    days = ports.conf.keys.client_days
+    days = ports.conf.certificates.client_days
     lifetime = dt.timedelta(seconds=ttl) if ttl else dt.timedelta(days=days)
     if lifetime > dt.timedelta(days=days):
         raise InvalidInput(Problem("ttl", f"at most {days} days ({days * 86400} seconds) are given"))

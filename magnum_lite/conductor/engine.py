@@ -4,7 +4,7 @@ agents do the same on instruction (see ``nodes/instructions.py``).
 
 import datetime as dt
 import threading
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from magnum_lite.conductor import authorities
 from magnum_lite.conductor.work import Work
@@ -42,8 +42,8 @@ def addresses(work: Work) -> list[str]:
 
 
 def swarm(work: Work) -> SwarmEngine | None:
-    """The engine of a Swarm cluster; None when no master is up."""
-    known = addresses(work)
+    """The engine of a Swarm cluster; None when no master is up, or engines are not to be reached."""
+    known = addresses(work) if work.ports.conf.conductor.reach_engines else []
     if not known:
         return None
     identity = _identity(work)
@@ -74,3 +74,12 @@ def _identity(work: Work) -> _Identity:
             del _identities[uuid]
         _identities[work.uuid] = made
     return made
+
+
+def view(work: Work) -> dict[str, dict[str, Any]]:
+    """What the master that reported last sees: engine id → its entry."""
+    masters = [n for n in work.members("master") if n["engine_view"]]
+    if not masters:
+        return {}
+    newest = max(masters, key=lambda n: n["last_report"] or 0)
+    return {str(n.get("id")): n for n in newest["engine_view"]}

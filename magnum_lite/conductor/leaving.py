@@ -12,6 +12,7 @@ from magnum_lite.native.docker import EngineRefused, EngineUnreachable, SwarmEng
 
 LOG = log.getLogger(__name__)
 DRAINING, REMOVED = "draining", "removed"
+_TASKS_STOP = 10.0
 
 
 def drain_leaving(work: Work) -> Outcome:
@@ -44,6 +45,9 @@ def _advance(work: Work, node: Row, engine: SwarmEngine | None) -> None:
         _try(engine, lambda e: e.drain(node["engine_id"]))
     late = now - node["leave_since"] >= limit
     drained = _try(engine, lambda e: e.is_drained(node["engine_id"]))
+    if engine is None:  # its master was told to drain it; tasks get a moment to stop
+        asked = engines.view(work).get(node["engine_id"], {}).get("availability") == "drain"
+        drained = asked and now - node["leave_since"] >= _TASKS_STOP
     if not drained and not late:
         return
     if late and not drained:
@@ -78,14 +82,22 @@ def _block_indices(work: Work, leaving: list[Row]) -> None:
                 group["removed_indices"] = removed
 
 
-def forget_gone(work: Work) -> None:
-    """Once the stack is without them, their records go too."""
+def forget_gone(work: Work) -> Outcome:
+    """Once the stack is without them, their records go too. Where only a master's agent can take them
+    out of the swarm, it is given two of its beats for that.
+    """
     gone = [n for n in work.nodes if n["state"] == NodeState.LEAVING and n["leave_step"] == REMOVED]
     if not gone:
-        return
+        return DONE
+    if not work.ports.conf.conductor.reach_engines:
+        seen, now = engines.view(work), work.ports.clock()
+        patience = work.ports.conf.conductor.drain_timeout + 3 * work.ports.conf.node_door.report_interval
+        if any(n["engine_id"] in seen and now - n["leave_since"] < patience for n in gone):
+            return Wait(1.0, "The swarm is being told of nodes that are gone.")
     with work.write() as connection:
         for node in gone:
             nodes.delete(connection, node["uuid"])
             work.nodes.remove(node)
     for node in gone:
         work.tell("node", "Removed.", node=node["hostname"], step="gone", percent=100)
+    return DONE

@@ -66,10 +66,7 @@ def _engine_nodes(work: Work) -> Mapping[str, str]:
             LOG.info("engine of %s can't be asked: %s", work.uuid, error)
         finally:
             engine.close()
-    for node in work.members("master"):
-        if node["engine_view"]:
-            return {str(n.get("id")): str(n.get("state")) for n in node["engine_view"]}
-    return {}
+    return {ident: str(seen.get("state")) for ident, seen in engines.view(work).items()}
 
 
 def _signal(work: Work, node: Row, status: str, reason: str) -> None:
@@ -87,9 +84,14 @@ def set_labels(work: Work) -> Outcome:
     todo = [
         n for n in work.members() if n["nodegroup_id"] in wanted and not n["labels_set"] and n["engine_id"]
     ]
+    seen = engines.view(work)
+    for node in todo:
+        if wanted[node["nodegroup_id"]].items() <= (seen.get(node["engine_id"], {}).get("labels") or {}).items():
+            work.save_node(node, labels_set=True)
+    todo = [n for n in todo if not n["labels_set"]]
+    engine = engines.swarm(work) if todo else None
     if not todo:
         return DONE
-    engine = engines.swarm(work)
     if engine is None:
         return Wait(1.0, "Waiting for a master to take node labels.")
     try:
@@ -172,8 +174,8 @@ def observe(work: Work) -> Outcome:
         return Wait(interval, _slowest(work, len(ready), total))
     if stack.status == "IN_PROGRESS":
         return Wait(min(interval, 0.5), f"All {total} nodes are ready; Heat finishes.")
-    forget_gone(work)
-    return set_labels(work)
+    outcome = forget_gone(work)
+    return set_labels(work) if outcome is DONE else outcome
 
 
 def _slowest(work: Work, ready: int, total: int) -> str:

@@ -24,7 +24,7 @@ def make_ports(conf: Any) -> Ports:
             conf.database.connection, pool_size=max(conf.database.pool_size, conf.conductor.workers + 4)
         ),
         stacks=HeatStacks(sessions.session_for, global_list=conf.conductor.global_stack_list),
-        sealer=Sealer.from_files(conf.keys.kek_file),
+        sealer=Sealer.from_files(conf.certificates.kek_file),
         door=DoorSpec(url=conf.node_door.url.rstrip("/"), ca_pem=ca),
         owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
         sessions=sessions,

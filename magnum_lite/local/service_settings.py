@@ -21,6 +21,7 @@ port = {api_port}
 host = {transit_address}
 port = {door_port}
 url = {door_url}
+report_interval = 5
 cert_file = {door.cert}
 key_file = {door.key}
 ca_file = {door.ca}
@@ -28,8 +29,12 @@ ca_file = {door.ca}
 [conductor]
 concurrency = threading
 global_stack_list = true
+poll_interval = 0.25
+busy_interval = 0.5
+idle_interval = 10
+silent_after = 20
 
-[keys]
+[certificates]
 kek_file = {kek_file}
 
 [keystone_authtoken]

@@ -110,8 +110,14 @@ def _values(deps: DoorDeps, node: Row, report: Mapping[str, Any]) -> dict[str, A
     return values
 
 
-def _seen(node: Mapping[str, Any]) -> dict[str, str]:
-    return {k: clean(node.get(k) or "", 255) for k in ("id", "hostname", "state", "availability", "role")}
+def _seen(node: Mapping[str, Any]) -> dict[str, Any]:
+    out: dict[str, Any] = {
+        k: clean(node.get(k) or "", 255) for k in ("id", "hostname", "state", "availability", "role")
+    }
+    labels = node.get("labels")
+    if isinstance(labels, dict):
+        out["labels"] = {clean(k, 255): clean(v, 255) for k, v in list(labels.items())[:64]}
+    return out
 
 
 def store(deps: DoorDeps, node: Row, timestamp: float, report: Mapping[str, Any]) -> tuple[Row, Row]:

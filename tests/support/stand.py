@@ -1,0 +1,284 @@
+"""A whole service in one process for tests: real database, real RPC over fake://, real API and node
+door applications; Heat and the cloud's look-ups are their in-memory twins, nodes are simulated ones
+that speak the door's protocol with real keys.
+"""
+
+import base64
+import itertools
+import json
+import secrets
+import time
+from pathlib import Path
+
+import webtest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from oslo_config import cfg
+
+from magnum_lite import config, rpc
+from magnum_lite.api.app import bare_application
+from magnum_lite.cloud.memory import MemoryLookups
+from magnum_lite.conductor import work
+from magnum_lite.conductor.endpoint import Endpoint
+from magnum_lite.conductor.ports import Ports
+from magnum_lite.conductor.reconciler import reconcile
+from magnum_lite.context import Context
+from magnum_lite.db import leases, schema
+from magnum_lite.db.session import Database
+from magnum_lite.drivers.contract import DoorSpec
+from magnum_lite.nodes.app import make_application as make_door
+from magnum_lite.nodes.deps import DoorDeps
+from magnum_lite.orchestration.memory import MemoryStacks
+from magnum_lite.pki.sealing import Sealer
+from magnum_lite.policy import Policy
+from magnum_lite.services.deps import Deps
+
+PROJECT, OTHER = "a" * 32, "b" * 32
+
+
+def headers(project=PROJECT, user="u1", roles="member,reader", name="ana"):
+    """What auth_token would have established."""
+    return {
+        "HTTP_X_USER_ID": user,
+        "HTTP_X_PROJECT_ID": project,
+        "HTTP_X_ROLES": roles,
+        "HTTP_X_USER_NAME": name,
+    }
+
+
+class Direct:
+    """The RPC client's methods on the endpoint itself, through the same wire form."""
+
+    def __init__(self, endpoint):
+        self._endpoint = endpoint
+
+    def look(self, cluster_uuid):
+        self._endpoint.look({}, cluster_uuid=cluster_uuid)
+
+    def _call(self, method, **arguments):
+        answer = json.loads(json.dumps(getattr(self._endpoint, method)({}, **arguments)))
+        if "error" in answer:
+            rpc._raise(answer["error"])
+        return answer["result"]
+
+    def sign(self, context: Context, cluster_uuid, csr, ttl):
+        return self._call("sign", context=context.to_wire(), cluster_uuid=cluster_uuid, csr=csr, ttl=ttl)
+
+    def enrol(self, request):
+        return self._call("enrol", request=request)
+
+    def keep_join_tokens(self, node_id, tokens):
+        return self._call("keep_join_tokens", node_id=node_id, tokens=tokens)
+
+    def join_token(self, node_id):
+        return self._call("join_token", node_id=node_id)
+
+
+class SimulatedNode:
+    """One machine: enrols with its credential, then reports step by step."""
+
+    def __init__(self, door, credential, role):
+        self.node_id, self.token = credential.split(":")
+        self.door, self.role = door, role
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.engine_id = secrets.token_hex(12)
+        self.identity = None
+        self.swarm = False
+        self.last = 0.0
+
+    def csr(self, key=None, name="node"):
+        key = key or self.key
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        built = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
+        return built.public_bytes(serialization.Encoding.PEM).decode()
+
+    def enrol(self, **more):
+        body = {"node_id": self.node_id, "token": self.token, "identity_csr": self.csr()}
+        if self.role == "master":
+            body["server_csr"] = self.csr(ec.generate_private_key(ec.SECP256R1()))
+        answer = self.door.post_json("/v1/enrol", body | more, expect_errors=True)
+        if answer.status_int == 200:
+            self.identity = answer.json
+        return answer
+
+    def signed(self, body, stamp=None, key=None):
+        stamp = f"{max(time.time(), self.last + 1e-4) if stamp is None else stamp:.6f}"
+        self.last = max(self.last, float(stamp))
+        raw = json.dumps(body).encode()
+        signature = (key or self.key).sign(stamp.encode() + b"\n" + raw, ec.ECDSA(hashes.SHA256()))
+        sent = {
+            "X-Node-Id": self.node_id,
+            "X-Node-Timestamp": stamp,
+            "X-Node-Signature": base64.b64encode(signature).decode(),
+        }
+        return raw, sent
+
+    def report(self, step, percent, state="running", **more):
+        raw, sent = self.signed({"step": step, "percent": percent, "state": state} | more)
+        return self.door.post(
+            "/v1/report", raw, headers=sent, content_type="application/json", expect_errors=True
+        )
+
+
+class RecordingStacks(MemoryStacks):
+    """Keeps what Heat was given, as every reader of the project can see it there."""
+
+    def __init__(self):
+        super().__init__(settle=None)
+        self.requests = []
+
+    def create(self, project_id, request):
+        found = super().create(project_id, request)
+        self.requests.append(request)
+        return found
+
+    def update(self, project_id, stack_id, request):
+        super().update(project_id, stack_id, request)
+        self.requests.append(request)
+
+
+class Stand:
+    """``conf`` options may be overridden; the clock is the real one plus ``self.offset``."""
+
+    def __init__(self, tmp_path: Path, url="sqlite://", **options):
+        self.conf = config.load([], cfg.ConfigOpts())
+        self.conf.set_override("reach_engines", False, group="conductor")
+        for name, value in options.items():
+            group, _, option = name.partition("__")
+            self.conf.set_override(option, value, group=group)
+        self.database = Database(url)
+        schema.metadata.create_all(self.database.engine)
+        self.stacks = RecordingStacks()
+        self.lookups = MemoryLookups()
+        self.offset = 0.0
+        self.counter = itertools.count()
+        self.sealer = Sealer([secrets.token_bytes(32)])
+        self.ports = self.make_ports("conductor-1")
+        self.conductors = Direct(Endpoint(self.ports, lambda: None))
+        self.deps = Deps(
+            conf=self.conf,
+            database=self.database,
+            policy=Policy(self.conf),
+            lookups=self.lookups,
+            conductors=self.conductors,
+        )
+        self.wsgi = bare_application(self.deps)
+        self.api = self.as_caller()
+        self.door = webtest.TestApp(
+            make_door(DoorDeps(self.conf, self.database, self.conductors, clock=self.clock))
+        )
+        self.machines = {}
+
+    def clock(self):
+        return time.time() + self.offset
+
+    def make_ports(self, owner):
+        return Ports(
+            conf=self.conf,
+            database=self.database,
+            stacks=self.stacks,
+            sealer=self.sealer,
+            door=DoorSpec(url="https://192.0.2.1:9512", ca_pem="-----BEGIN CERTIFICATE-----\n"),
+            owner=owner,
+            clock=self.clock,
+        )
+
+    def as_caller(self, **who):
+        return webtest.TestApp(self.wsgi, extra_environ=headers(**who))
+
+    def template(self, **more):
+        body = {
+            "name": f"model-{next(self.counter)}",
+            "coe": "swarm",
+            "image_id": "fedora-atomic-23",
+            "flavor_id": "m2.medium",
+            "keypair_id": "my-key",
+            "external_network_id": "CERN_NETWORK",
+        }
+        return self.api.post_json("/v1/clustertemplates", body | more).json
+
+    def cluster(self, template=None, **more):
+        template = template or self.template()
+        body = {"name": f"bay-{next(self.counter)}", "cluster_template_id": template["uuid"], "node_count": 2}
+        return self.api.post_json("/v1/clusters", body | more).json["uuid"]
+
+    def get(self, uuid):
+        return self.api.get(f"/v1/clusters/{uuid}").json
+
+    def pass_once(self, ports=None, at_point=lambda _: None):
+        """One look for due work by one conductor."""
+        ports = ports or self.ports
+        with self.database.read() as connection:
+            due = leases.due(connection, 100)
+        for uuid, token in due:
+            held = work.claim(ports, uuid, token)
+            if held is None:
+                continue
+            try:
+                wait = reconcile(held, at_point=at_point)
+            except work.LeaseLost:
+                continue
+            if wait is not None:
+                work.release(held, 0.0 if not held.settled else 3600.0)
+
+    def boot(self, only=lambda node: True):
+        """Let every machine that Heat made go one step on, as its scripts would."""
+        with self.database.read() as connection:
+            records = {
+                r["uuid"]: dict(r) for r in connection.execute(schema.node.select()).mappings()
+            }
+        for name, credential in self.credentials().items():
+            if name not in self.machines and credential.split(":")[0] in records:
+                role = records[credential.split(":")[0]]["role"]
+                self.machines[name] = SimulatedNode(self.door, credential, role)
+        for node in list(self.machines.values()):
+            if node.node_id in records and only(records[node.node_id]):
+                self.step(node)
+
+    def credentials(self):
+        """node id → credential, from what Heat was given (as a reader of the project would see it)."""
+        out = {}
+        for request in self.stacks.requests:
+            for parameter, value in request.parameters.items():
+                if parameter.endswith("_credentials"):
+                    for credential in value.values():
+                        out[credential.split(":")[0]] = credential
+        return out
+
+    def step(self, node):
+        if node.identity is None:
+            node.enrol()
+        elif not node.swarm:
+            answer = node.report("swarm", 70)
+            if answer.status_int == 200 and ("init_swarm" in answer.json or "join" in answer.json):
+                node.swarm = True
+        else:
+            more = {"healthy": True, "swarm_node_id": node.engine_id, "versions": {"docker": "20.10.24"}}
+            if node.role == "master":
+                more["join_tokens"] = {"worker": "SWMTKN-w", "manager": "SWMTKN-m"}
+                more["swarm_nodes"] = [
+                    {"id": n.engine_id, "hostname": n.node_id, "state": "ready", "availability": "active"}
+                    | {"role": "worker", "labels": getattr(n, "labels", {})}
+                    for n in self.machines.values()
+                    if n.swarm
+                ]
+            answer = node.report("ready", 100, "ok", **more)
+            if answer.status_int == 200:
+                for ident, labels in answer.json.get("set_labels", {}).items():
+                    for other in self.machines.values():
+                        if other.engine_id == ident:
+                            other.labels = labels
+
+    def converge(self, uuid, *, passes=60, until=lambda c: not c["status"].endswith("IN_PROGRESS")):
+        """Passes of conductor and machines until the cluster is as wanted; its last answer."""
+        for _ in range(passes):
+            self.pass_once()
+            found = self.api.get(f"/v1/clusters/{uuid}", expect_errors=True)
+            if found.status_int == 404:
+                return None
+            if until(found.json):
+                return found.json
+            self.boot()
+        raise AssertionError(f"not there after {passes} passes: {found.json}")
