@@ -20,6 +20,7 @@ swarm_state() { engine GET /info | jq -r '.Swarm.LocalNodeState'; }
 # swarm_enter FILE: what the door's answer in FILE says, init or join; fails if it says neither yet.
 swarm_enter() {
     local address path filter
+    [ -s "$1" ] || return 1 # jq 1.6 calls an empty file true
     if jq -e .init_swarm "$1" > /dev/null; then
         path=/swarm/init filter='{}'
     elif jq -e .join.token "$1" > /dev/null; then
@@ -50,7 +51,7 @@ swarm_facts() {
             engine GET /nodes || true
         fi
     } 2> /dev/null | jq -cs --arg role "$ROLE" --argjson free "${free:-0}" '
-        .[0] as $info | (.[1].JoinTokens? // null) as $tokens | (.[2]? | arrays) as $nodes // null |
+        .[0] as $info | ((.[1] | objects | .JoinTokens) // null) as $tokens | ((.[2] | arrays) // null) as $nodes |
         {healthy: ($info.Swarm.LocalNodeState == "active" and ($role == "worker" or $tokens != null)),
          swarm_node_id: ($info.Swarm.NodeID // ""), storage: {docker: $info.DockerRootDir, free_bytes: $free},
          versions: {docker: $info.ServerVersion, kernel: $info.KernelVersion, os: $info.OperatingSystem}}
