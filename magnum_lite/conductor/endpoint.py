@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import oslo_messaging
-import sqlalchemy as sa
 from oslo_log import log
 
 from magnum_lite import errors, rpc
@@ -16,6 +15,7 @@ from magnum_lite.conductor.ports import Ports
 from magnum_lite.context import Context
 from magnum_lite.db import certificates, clusters, events, nodes
 from magnum_lite.db.rows import Row
+from magnum_lite.db.session import Connection
 from magnum_lite.errors import Forbidden, InvalidInput, NotFound, Problem
 from magnum_lite.models.status import NodeState
 from magnum_lite.pki import csr, profiles
@@ -80,7 +80,7 @@ class Endpoint:
                     sealed = self._ports.sealer.seal(tokens[role].encode(), context)
                     certificates.put_secret(connection, node["cluster_id"], context.purpose, sealed)
 
-    def _secret(self, connection: sa.Connection, node: Row, role: str) -> str | None:
+    def _secret(self, connection: Connection, node: Row, role: str) -> str | None:
         context = _join_context(node, role)
         sealed = certificates.get_secret(connection, node["cluster_id"], context.purpose)
         return None if sealed is None else self._ports.sealer.unseal(sealed, context).decode()

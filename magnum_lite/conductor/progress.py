@@ -86,7 +86,10 @@ def set_labels(work: Work) -> Outcome:
     ]
     seen = engines.view(work)
     for node in todo:
-        if wanted[node["nodegroup_id"]].items() <= (seen.get(node["engine_id"], {}).get("labels") or {}).items():
+        if (
+            wanted[node["nodegroup_id"]].items()
+            <= (seen.get(node["engine_id"], {}).get("labels") or {}).items()
+        ):
             work.save_node(node, labels_set=True)
     todo = [n for n in todo if not n["labels_set"]]
     engine = engines.swarm(work) if todo else None

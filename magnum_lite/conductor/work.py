@@ -5,11 +5,10 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import sqlalchemy as sa
-
 from magnum_lite.conductor.ports import Ports
 from magnum_lite.db import clusters, events, leases, nodegroups, nodes
 from magnum_lite.db.rows import Row
+from magnum_lite.db.session import Connection
 from magnum_lite.drivers import assembly, registry
 from magnum_lite.drivers.contract import ClusterSpec, Driver
 
@@ -59,7 +58,7 @@ class Work:
         )
 
     @contextlib.contextmanager
-    def write(self, **values: Any) -> Iterator[sa.Connection]:
+    def write(self, **values: Any) -> Iterator[Connection]:
         """A transaction under the lease, writing ``values`` into the cluster. Raises LeaseLost."""
         with self.ports.database.write() as connection:
             if not clusters.observe(

@@ -13,6 +13,9 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.expression import FunctionElement
 
 
+Connection = sa.Connection  # for those above, who pass one on
+
+
 class now_epoch(FunctionElement[float]):  # noqa: N801  a SQL function
     """Unix seconds by the database's clock, so that conductors' clocks need not agree."""
 

@@ -6,10 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import sqlalchemy as sa
-
 from magnum_lite.db import clusters, events, nodes
 from magnum_lite.db.rows import Row
+from magnum_lite.db.session import Connection
 from magnum_lite.errors import Forbidden, InvalidInput, Problem
 from magnum_lite.models.status import NodeState
 from magnum_lite.nodes.deps import DoorDeps
@@ -136,7 +135,7 @@ def store(deps: DoorDeps, node: Row, timestamp: float, report: Mapping[str, Any]
     return node | values, cluster
 
 
-def _record(connection: sa.Connection, cluster: Row, node: Row, values: Mapping[str, Any]) -> None:
+def _record(connection: Connection, cluster: Row, node: Row, values: Mapping[str, Any]) -> None:
     """An event for each new step or state, and a nudge to the conductor."""
     moved = (values["step"], values["state"]) != (node["step"], node["state"])
     sick = "healthy" in values and values["healthy"] != node["healthy"] and node["healthy"] is not None

@@ -7,13 +7,12 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-import sqlalchemy as sa
-
 from magnum_lite.context import Context
 from magnum_lite.db import cluster_templates as templates_db
 from magnum_lite.db import clusters as db
 from magnum_lite.db import events, nodegroups, quotas
 from magnum_lite.db.rows import Row
+from magnum_lite.db.session import Connection
 from magnum_lite.drivers import assembly, registry
 from magnum_lite.drivers.contract import DoorSpec
 from magnum_lite.errors import Conflict, Forbidden, InvalidInput, NotFound, Problem, QuotaExceeded
@@ -174,7 +173,7 @@ def engine_problems(deps: Deps, row: Row, groups: list[Row]) -> list[Problem]:
     return driver.check(spec)
 
 
-def _check_quota(deps: Deps, connection: sa.Connection, project_id: str) -> None:
+def _check_quota(deps: Deps, connection: Connection, project_id: str) -> None:
     most = quotas.limit(connection, project_id)
     most = deps.conf.cluster.max_clusters_per_project if most is None else most
     if 0 <= most <= db.count(connection, project_id):
@@ -184,7 +183,7 @@ def _check_quota(deps: Deps, connection: sa.Connection, project_id: str) -> None
         )
 
 
-def _warn_of_labels(connection: sa.Connection, row: Row) -> None:
+def _warn_of_labels(connection: Connection, row: Row) -> None:
     for name in assembly.labels(row, row["template"]):
         if name not in label_registry.LABELS:
             guess = label_registry.suggest(name)

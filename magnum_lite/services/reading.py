@@ -5,12 +5,11 @@ many clusters there are.
 from collections.abc import Sequence
 from typing import Any
 
-import sqlalchemy as sa
-
 from magnum_lite.context import Context
 from magnum_lite.db import clusters as db
 from magnum_lite.db import events, nodegroups, nodes
 from magnum_lite.db.rows import Page, Row
+from magnum_lite.db.session import Connection
 from magnum_lite.drivers import assembly
 from magnum_lite.errors import NotFound
 from magnum_lite.models import labels as registry
@@ -36,7 +35,7 @@ def get(deps: Deps, context: Context, ident: str) -> Row:
         return _completed(connection, [found], detail=True)[0]
 
 
-def _completed(connection: sa.Connection, found: Sequence[Row], *, detail: bool) -> list[Row]:
+def _completed(connection: Connection, found: Sequence[Row], *, detail: bool) -> list[Row]:
     uuids = [r["uuid"] for r in found]
     groups = nodegroups.of_clusters(connection, uuids)
     members: dict[str, list[Row]] = {u: [] for u in uuids}

@@ -1,0 +1,31 @@
+# Two commands do all of the set-up: `make demo` and `make test`. Each installs what it needs.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+T ?= tests
+
+# The last line of bootstrap's output is the directory of the environment's programs.
+BIN = $$(tools/bootstrap.sh | tail -n 1)
+
+.PHONY: help demo test lint quick bench clean
+
+help: ## This list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
+
+demo: ## A real Swarm bay on this machine, used through its own TLS API (KEEP=1 leaves it running)
+	@bin="$(BIN)"; exec "$$bin/magnum-lite" demo $(if $(KEEP),--keep)
+
+test: ## Lint and every suite (T=path: one of them)
+	@bin="$(BIN)"; tools/lint.sh "$$bin"; exec "$$bin/python" -m pytest $(T)
+
+quick: ## The suites that need neither root nor a cloud
+	@bin="$(BIN)"; exec "$$bin/python" -m pytest -m "not local" $(T)
+
+lint: ## ruff, mypy, import-linter, bandit, shellcheck
+	@bin="$(BIN)"; tools/lint.sh "$$bin"
+
+bench: ## Measure (see benchmarks/)
+	@bin="$(BIN)"; exec "$$bin/python" -m benchmarks
+
+clean: ## Remove caches of this checkout (not the shared one under ~/.cache/magnum-lite)
+	@rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist ./*.egg-info
