@@ -52,8 +52,8 @@ def write_secret_file(path: Path | str, data: bytes) -> None:
 
 
 def create_key_file(path: Path | str) -> None:
-    """Make a new random KEK file; raises FileExistsError if there is one."""
-    write_secret_file(path, os.urandom(KEY_BYTES))
+    """Make a new random KEK file (base64 text); raises FileExistsError if there is one."""
+    write_secret_file(path, base64.b64encode(os.urandom(KEY_BYTES)) + b"\n")
 
 
 def _read_key(path: Path) -> bytes:
@@ -61,13 +61,18 @@ def _read_key(path: Path) -> bytes:
         with path.open("rb") as file:
             # Of the opened file, not of the path: it can't be exchanged in between.
             mode = os.fstat(file.fileno()).st_mode
-            key = file.read(KEY_BYTES + 1)
+            key = file.read(4 * KEY_BYTES)
     except OSError as error:
         raise KeyFileError("key-file", f"The key file {path} can't be read: {error.strerror}.") from None
     if not stat.S_ISREG(mode) or mode & 0o077:
         raise KeyFileError("key-file", f"The key file {path} must be a file of mode 0600: chmod 600 {path}")
+    if len(key) != KEY_BYTES:  # not raw: the text that create_key_file writes
+        try:
+            key = base64.b64decode(key.strip(), validate=True)
+        except binascii.Error:
+            key = b""
     if len(key) != KEY_BYTES:
-        raise KeyFileError("key-file", f"The key file {path} must hold exactly {KEY_BYTES} bytes.")
+        raise KeyFileError("key-file", f"The key file {path} must hold {KEY_BYTES} bytes, raw or in base64.")
     return key
 
 
