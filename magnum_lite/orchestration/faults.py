@@ -9,14 +9,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from magnum_lite.models.stack import ResourceFault
+from magnum_lite.orchestration.growth import link
 
 _CANCELLED = ("aborted", "cancelled", "canceled")
-
-
-def _link(resource: Mapping[str, Any], rel: str) -> str | None:
-    """Id of the stack that a link of this kind points to (``…/stacks/<name>/<id>``)."""
-    href = next((link["href"] for link in resource.get("links") or () if link["rel"] == rel), None)
-    return href.rstrip("/").rsplit("/", 1)[-1] if href else None
 
 
 def _path(resource: Mapping[str, Any], holders: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
@@ -24,7 +19,7 @@ def _path(resource: Mapping[str, Any], holders: Mapping[str, Mapping[str, Any]])
     seen = resource
     while len(names) < 20:  # deeper than Heat allows
         names.insert(0, seen["resource_name"])
-        holder = holders.get(_link(seen, "stack") or "")
+        holder = holders.get(link(seen, "stack") or "")
         if holder is None:
             break
         seen = holder
@@ -36,7 +31,7 @@ def faults_of(resources: Iterable[Mapping[str, Any]]) -> list[ResourceFault]:
     first, then those that hold a failed one, last what was only cancelled.
     """
     everything = list(resources)
-    holders = {nested: item for item in everything if (nested := _link(item, "nested"))}
+    holders = {nested: item for item in everything if (nested := link(item, "nested"))}
     failed = [
         (_path(item, holders), item) for item in everything if item["resource_status"].endswith("_FAILED")
     ]

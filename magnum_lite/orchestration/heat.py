@@ -4,11 +4,12 @@ What is worth knowing of Heat: its name check has no constraint behind it, so 40
 creations at once (the conductor's lease is); a deleted stack's id answers DELETE_COMPLETE for a while, its
 name 404; an update during an action is 409 with the legacy engine; PATCH keeps old parameters, so updates
 are PUT; listing across projects needs the policy ``stacks:global_index`` and a token of the service's own
-project, and showing a stack always one of the stack's.
+project, and showing a stack always one of the stack's; an updated stack's outputs lag (`growth`).
 """
 
 import collections
 import contextlib
+import dataclasses
 import re
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from keystoneauth1 import exceptions as ksa
 
 from magnum_lite.models.stack import ResourceFault, Stack, StackRequest
 from magnum_lite.orchestration import faults as fault_tree
+from magnum_lite.orchestration import growth
 from magnum_lite.orchestration.stacks import (
     OrchestrationError,
     OrchestrationUnavailable,
@@ -189,7 +191,24 @@ class HeatStacks:
         except StackNotFound:
             return None
         stack = _stack(found.to_dict(), project_id)
-        return None if (stack.action, stack.status) == ("DELETE", "COMPLETE") else stack
+        if (stack.action, stack.status) == ("DELETE", "COMPLETE"):
+            return None
+        if outputs and stack.action == "UPDATE" and stack.status != "COMPLETE":
+            return dataclasses.replace(stack, outputs=self._grown(stack))
+        return stack
+
+    def _grown(self, stack: Stack) -> dict[str, Any]:
+        """The outputs with what `growth` is about; 2 requests and 1 for each new member."""
+        client = self._client(stack.project_id)
+        with _translated(stack.id):
+            template = client.stacks.template(stack.id)
+            found = [item.to_dict() for item in client.resources.list(stack.id, nested_depth=1)]
+        grown = dict(stack.outputs)
+        for hidden in growth.hidden_members(stack.id, template, found, stack.outputs):
+            member = self.get(stack.project_id, hidden.nested_id, outputs=True)
+            if member is not None and (value := member.outputs.get(hidden.attribute)) is not None:
+                grown[hidden.output] = {**(grown.get(hidden.output) or {}), hidden.member: value}
+        return grown
 
     def find(self, project_ids: Collection[str] | None, tags: Sequence[str]) -> list[Stack]:
         """See `Stacks.find`. Where the policy refuses a list of all projects, it is not tried again."""

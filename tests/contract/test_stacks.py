@@ -80,7 +80,7 @@ class World:
 
     def until(self, condition, what):
         """Poll ``condition`` until it is true; its value."""
-        seconds = 60 if self.real else 2
+        seconds = 120 if self.real else 2
         deadline = time.monotonic() + seconds
         while not (value := condition()):
             assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
@@ -128,6 +128,7 @@ class World:
         return self.until(look, f"the end of {stack}'s action")
 
     def sweep(self):
+        """Delete all; Heat waits up to ``error_wait_time`` for an action that goes on."""
         for stack in self.stacks.find(self.projects, [RUN]):
             self.stacks.delete(stack.project_id, stack.id)
         self.until(lambda: not self.stacks.find(self.projects, [RUN]), "all stacks to go")

@@ -138,10 +138,8 @@ def swarm(tmp_path_factory):
         for namespace, device, address in links:
             run("ip", "-n", namespace, "addr", "add", f"{address}/30", "dev", device)
             run("ip", "-n", namespace, "link", "set", device, "up")
-        manager = Daemon(
-            base / "m", first, "-H", f"tcp://{MANAGER}:2376", "--tlsverify",
-            "--tlscacert", str(base / "ca.pem"), "--tlscert", str(base / "cert.pem"), "--tlskey", str(base / "key.pem"),
-        )  # fmt: skip
+        tls = [f"--tls{n}={base}/{f}.pem" for n, f in (("cacert", "ca"), ("cert", "cert"), ("key", "key"))]
+        manager = Daemon(base / "m", first, "-H", f"tcp://{MANAGER}:2376", "--tlsverify", *tls)
         stack.callback(manager.stop)
         worker = Daemon(base / "w", second)
         stack.callback(worker.stop)
