@@ -23,14 +23,8 @@ from keystoneauth1 import exceptions as ksa
 from magnum_lite.models.stack import ResourceFault, Stack, StackRequest
 from magnum_lite.orchestration import faults as fault_tree
 from magnum_lite.orchestration import growth
-from magnum_lite.orchestration.stacks import (
-    OrchestrationError,
-    OrchestrationUnavailable,
-    StackConflict,
-    StackExists,
-    StackNotFound,
-    StackRefused,
-)
+from magnum_lite.orchestration.answers import error_of, stack_of
+from magnum_lite.orchestration.stacks import OrchestrationUnavailable, StackNotFound, StackRefused
 from magnum_lite.orchestration.templates import Templates
 
 TIME_LIMIT = (10, 60)  # seconds to connect, seconds without an answer
@@ -62,29 +56,6 @@ class _Client:
         self.resources = resources.ResourceManager(self.http)
 
 
-def _message(error: exc.HTTPException) -> str:
-    """Heat's own sentence, in one line."""
-    text = error.error["error"].get("message") if isinstance(error.error.get("error"), dict) else None
-    text = text if isinstance(text, str) and text else "no reason given"
-    return " ".join(text.removeprefix("ERROR: ").split())[:1000]
-
-
-def _of_answer(error: exc.HTTPException, ident: str) -> OrchestrationError:
-    kind = error.error["error"].get("type") if isinstance(error.error.get("error"), dict) else None
-    match error.code:
-        case 404:
-            return StackNotFound(ident)
-        case 409 if kind == "StackExists":
-            return StackExists(ident)
-        case 409:
-            return StackConflict(f"Stack {ident} is busy: {_message(error)}")
-        case 400 | 403 | 405 | 413:
-            return StackRefused(f"Heat refused the request: {_message(error)}")
-        case 401:
-            return OrchestrationUnavailable("Heat does not accept the service user's token.")
-    return OrchestrationUnavailable(f"Heat failed with HTTP status {error.code}.")
-
-
 @contextlib.contextmanager
 def _translated(ident: str) -> Iterator[None]:
     """Turn what heatclient and keystoneauth raise into our errors, about stack ``ident``. Texts of
@@ -93,7 +64,7 @@ def _translated(ident: str) -> Iterator[None]:
     try:
         yield
     except exc.HTTPException as error:
-        raise _of_answer(error, ident) from error
+        raise error_of(error.code, error.error, ident) from error
     except (ksa.ConnectTimeout, ksa.RequestTimeout) as error:
         raise OrchestrationUnavailable("Heat or Keystone did not answer in time.") from error
     except ksa.ConnectFailure as error:
@@ -105,21 +76,6 @@ def _translated(ident: str) -> Iterator[None]:
         raise OrchestrationUnavailable("Keystone's catalogue has no orchestration service.") from error
     except (ksa.ClientException, exc.BaseException) as error:
         raise OrchestrationUnavailable("Keystone or Heat failed.") from error
-
-
-def _stack(raw: Mapping[str, Any], project_id: str) -> Stack:
-    action, _, status = raw["stack_status"].partition("_")
-    return Stack(
-        id=raw["id"],
-        name=raw["stack_name"],
-        project_id=raw.get("project") or project_id,
-        action=action,
-        status=status,
-        reason=raw.get("stack_status_reason") or "",
-        tags=tuple(raw.get("tags") or ()),
-        updated_at=raw.get("updated_time") or raw.get("creation_time"),
-        outputs={item["output_key"]: item.get("output_value") for item in raw.get("outputs") or ()},
-    )
 
 
 class HeatStacks:
@@ -190,7 +146,7 @@ class HeatStacks:
                 found = self._client(project_id).stacks.get(ident, resolve_outputs=outputs)
         except StackNotFound:
             return None
-        stack = _stack(found.to_dict(), project_id)
+        stack = stack_of(found.to_dict(), project_id)
         if (stack.action, stack.status) == ("DELETE", "COMPLETE"):
             return None
         if outputs and stack.action == "UPDATE" and stack.status != "COMPLETE":
@@ -231,7 +187,7 @@ class HeatStacks:
             with _translated("list"):
                 # Not StackManager.list: it asks for one page more than there is.
                 page = self._client(project_id).http.get("/stacks", params=query).json()["stacks"]
-            yield from (_stack(raw, project_id or "") for raw in page)
+            yield from (stack_of(raw, project_id or "") for raw in page)
             if len(page) < PAGE:
                 return
             query["marker"] = page[-1]["id"]
