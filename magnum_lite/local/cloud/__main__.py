@@ -25,6 +25,8 @@ from magnum_lite.local.cloud.store import Store
 LOG = logging.getLogger(__name__)
 
 _BODY_LIMIT = 1 << 20
+#: How long requests may take to end after SIGTERM, in seconds.
+_GRACE = 1.2
 
 
 def main() -> int:
@@ -77,6 +79,9 @@ def serve(settings: CloudSettings) -> None:
     def end(*_signal: Any) -> None:
         # from a thread: stopping waits for the serving thread, which this signal has interrupted
         threading.Thread(target=server.stop, daemon=True).start()
+        late = threading.Timer(_GRACE, os._exit, (0,))
+        late.daemon = True
+        late.start()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)

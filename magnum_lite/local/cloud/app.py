@@ -8,7 +8,7 @@ import functools
 import json
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from keystonemiddleware import auth_token
@@ -23,6 +23,7 @@ from magnum_lite.local.cloud import (
     image,
     network,
     routing,
+    unanswered,
     volume,
 )
 from magnum_lite.local.cloud.call import Call
@@ -72,6 +73,7 @@ class Cloud:
     floating: FloatingAddresses
     volumes: Volumes
     servers: Servers
+    lost: Mapping[str, list[str]]
 
     def restore(self, *, resume: bool) -> None:
         """Make what the records say true again: networks, rules, devices; with ``resume`` also the
@@ -85,6 +87,7 @@ class Cloud:
                 self._try("devices", functools.partial(self.volumes.remake, server["id"]))
         if resume:
             self._try("tasks", self.servers.resume)
+            unanswered.take_back(self, self.lost)
 
     @staticmethod
     def _try(what: str, repair: Callable[[], None]) -> None:
@@ -116,6 +119,7 @@ def build(settings: CloudSettings, store: Store, engine: Engine, host: Host) -> 
         floating=floating,
         volumes=volumes,
         servers=Servers(settings, store, engine, ports, volumes, locks, floating.publish),
+        lost=unanswered.lost(store),
     )
 
 
@@ -147,7 +151,8 @@ def views(cloud: Cloud) -> Wsgi:
     def serve(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         request = Request(environ)
         api = str(request.path_info).split("/")[1] if "/" in str(request.path_info) else ""
-        status, body = _answer(cloud, request, api)
+        sent: list[Callable[[], None]] = []
+        status, body = _answer(cloud, request, api, sent)
         response = Response(status=status)
         if body is None:
             response.content_type = None
@@ -160,12 +165,28 @@ def views(cloud: Cloud) -> Wsgi:
             response.headers["Vary"] = "OpenStack-API-Version"
         if api == "compute":
             response.headers["X-OpenStack-Nova-API-Version"] = "2.1"
-        return response(environ, start_response)
+        return _Sent(response(environ, start_response), sent)
 
     return serve
 
 
-def _answer(cloud: Cloud, request: Any, api: str) -> tuple[int, Any]:
+class _Sent:
+    """A response's body which tells when the server has written it."""
+
+    def __init__(self, body: Iterable[bytes], then: list[Callable[[], None]]) -> None:
+        self._body = body
+        self._then = then
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._body)
+
+    def close(self) -> None:
+        """WSGI servers call this once the body has gone out (PEP 3333)."""
+        for settle in self._then:
+            settle()
+
+
+def _answer(cloud: Cloud, request: Any, api: str, sent: list[Callable[[], None]]) -> tuple[int, Any]:
     roles = {role.strip().lower() for role in request.headers.get("X-Roles", "").split(",")}
     project, user = request.headers.get("X-Project-Id"), request.headers.get("X-User-Id")
     if not project or not user:
@@ -174,7 +195,7 @@ def _answer(cloud: Cloud, request: Any, api: str) -> tuple[int, Any]:
         )
     try:
         discovery.check_microversion(request)
-        call = Call(request, cloud, project, user, "admin" in roles)
+        call = Call(request, cloud, project, user, "admin" in roles, sent)
         return routing.dispatch(_ROUTERS.get(api, ()), call)
     except Fault as fault:
         failure = fault

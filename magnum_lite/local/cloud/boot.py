@@ -12,6 +12,7 @@ from magnum_lite.local.cloud.faults import Fault, bad_request, conflict
 from magnum_lite.local.cloud.settings import Flavor, Image
 from magnum_lite.local.cloud.stamps import new_id, now
 from magnum_lite.local.cloud.store import Record
+from magnum_lite.local.cloud.unanswered import MARK
 from magnum_lite.local.cloud.volumes import ZONE
 
 #: Nova's limit of user data, in base64.
@@ -53,6 +54,7 @@ def accept(call: Call, body: dict[str, Any], hints: dict[str, Any]) -> Record:
         "_public_key": public_key,
         "_user_data": _user_data(body),
         "_volumes": _volumes(call, body),
+        **MARK,
     }
     with call.cloud.store.transaction():
         wanted = {"instances": 1, "cores": flavor.vcpus, "ram": flavor.ram_mib}

@@ -4,7 +4,7 @@ which names the field.
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from webob import Request
@@ -21,13 +21,16 @@ SHARED = "00000000000000000000000000000000"
 
 @dataclasses.dataclass(frozen=True)
 class Call:
-    """A request behind keystonemiddleware: identity headers are Keystone's word."""
+    """A request behind keystonemiddleware: identity headers are Keystone's word. What is appended to
+    ``sent`` is done when the answer is on its way.
+    """
 
     request: Request
     cloud: "Cloud"
     project: str
     user: str
     admin: bool
+    sent: list[Callable[[], None]]
 
     @property
     def method(self) -> str:

@@ -9,6 +9,7 @@ from magnum_lite.local.cloud.compute_show import all_shown, links, wanted
 from magnum_lite.local.cloud.faults import Fault, bad_request
 from magnum_lite.local.cloud.paging import linked, page
 from magnum_lite.local.cloud.routing import Answer, Router
+from magnum_lite.local.cloud.unanswered import answered
 
 ROUTER = Router("/compute/v2.1")
 
@@ -40,6 +41,7 @@ def create(call: Call) -> Answer:
         raise bad_request("Invalid input for os:scheduler_hints: an object is needed.")
     record = boot.accept(call, call.body("server"), hints)
     call.cloud.servers.build(record["id"])
+    call.sent.append(answered(call.cloud.store, "server", record["id"]))
     return 202, {
         "server": {
             "id": record["id"],

@@ -11,6 +11,7 @@ from magnum_lite.local.cloud.networks import stamped, touched
 from magnum_lite.local.cloud.quotas import Quota
 from magnum_lite.local.cloud.routers import Routers
 from magnum_lite.local.cloud.store import Record, Store
+from magnum_lite.local.cloud.unanswered import MARK
 
 
 class FloatingAddresses:
@@ -43,7 +44,7 @@ class FloatingAddresses:
             values |= self._target(call, network["id"], values, None)
             record = self._store.put(
                 "floatingip",
-                stamped(call.project, values | {"port_forwardings": []})
+                stamped(call.project, values | {"port_forwardings": []} | MARK)
                 | {"status": "ACTIVE" if values["port_id"] else "DOWN"},
             )
         self.publish()

@@ -10,6 +10,7 @@ from magnum_lite.local.cloud.network_filters import wanted
 from magnum_lite.local.cloud.paging import linked, page
 from magnum_lite.local.cloud.routing import Answer, Router
 from magnum_lite.local.cloud.store import Record
+from magnum_lite.local.cloud.unanswered import answered
 
 ROUTER = Router("/network/v2.0")
 
@@ -89,11 +90,12 @@ def index(call: Call, collection: str) -> Answer:
 def create(call: Call, collection: str) -> Answer:
     """Make an object, or several from a list."""
     kind, body = _kind(collection), call.json()
-    if isinstance(several := body.get(kind + "s"), list):
-        if not all(isinstance(item, dict) for item in several):
-            raise bad_request(f"Invalid input: {kind}s must be a list of objects.", "HTTPBadRequest")
-        return 201, {kind + "s": [_shown(call, kind, _create(call, kind, item)) for item in several]}
-    return 201, {kind: _shown(call, kind, _create(call, kind, call.body(kind)))}
+    several = body.get(kind + "s")
+    if not isinstance(several, list):
+        return 201, {kind: _made(call, kind, call.body(kind))}
+    if not all(isinstance(item, dict) for item in several):
+        raise bad_request(f"Invalid input: {kind}s must be a list of objects.", "HTTPBadRequest")
+    return 201, {kind + "s": [_made(call, kind, item) for item in several]}
 
 
 @ROUTER.on("GET", "/{collection}/{ident}")
@@ -188,6 +190,12 @@ def _tagged(call: Call, collection: str, ident: str, given: list[str]) -> Answer
     kind = _kind(collection)
     call.cloud.store.change(kind, _changeable(call, kind, ident)["id"], tags=given)
     return 200, {"tags": given}
+
+
+def _made(call: Call, kind: str, body: dict[str, Any]) -> dict[str, Any]:
+    record = _create(call, kind, body)
+    call.sent.append(answered(call.cloud.store, kind, record["id"]))
+    return _shown(call, kind, record)
 
 
 def _create(call: Call, kind: str, body: dict[str, Any]) -> Record:  # noqa: PLR0911 - a table of kinds

@@ -5,6 +5,7 @@ transit link, isolates bridges from each other, and filters nothing inside one.
 """
 
 import logging
+import threading
 from typing import Any
 
 from magnum_lite.local.cloud import addresses, attributes
@@ -15,6 +16,7 @@ from magnum_lite.local.cloud.quotas import Quota
 from magnum_lite.local.cloud.settings import CloudSettings
 from magnum_lite.local.cloud.stamps import fixed_id, new_id, now
 from magnum_lite.local.cloud.store import Record, Store
+from magnum_lite.local.cloud.unanswered import MARK
 
 LOG = logging.getLogger(__name__)
 
@@ -46,6 +48,7 @@ class Networks:
         self._store = store
         self._engine = engine
         self._quota = quota
+        self._bridging = threading.Lock()
         self._put_shared()
 
     def create_network(self, call: Call, body: dict[str, Any]) -> Record:
@@ -60,7 +63,8 @@ class Networks:
         with self._store.transaction():
             self._quota.check_network(call.project, "network")
             return self._store.put(
-                "network", stamped(call.project, values | {"subnets": [], "availability_zones": ["nova"]})
+                "network",
+                stamped(call.project, values | {"subnets": [], "availability_zones": ["nova"]}) | MARK,
             )
 
     def update_network(self, record: Record, body: dict[str, Any]) -> Record:
@@ -95,7 +99,7 @@ class Networks:
         if network["project_id"] == SHARED:
             raise Fault(403, "rule:create_subnet is disallowed by policy", "PolicyNotAuthorized")
         with self._store.transaction():
-            record = stamped(call.project, self._placed(values, explicit_gateway="gateway_ip" in body))
+            record = stamped(call.project, self._placed(values, explicit_gateway="gateway_ip" in body)) | MARK
             self._store.put("subnet", record)
             self._list_in_network(record, present=True)
         try:
@@ -169,9 +173,10 @@ class Networks:
 
     def _ensure(self, subnet: Record) -> None:
         try:
-            self._engine.ensure_network(
-                subnet["id"], subnet["project_id"], subnet["cidr"], subnet["gateway_ip"]
-            )
+            with self._bridging:
+                self._engine.ensure_network(
+                    subnet["id"], subnet["project_id"], subnet["cidr"], subnet["gateway_ip"]
+                )
         except AddressConflict as error:
             raise conflict(
                 f"The range {subnet['cidr']} overlaps with a network of the machine: {error}",

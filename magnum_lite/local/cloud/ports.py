@@ -13,6 +13,7 @@ from magnum_lite.local.cloud.faults import Fault, bad_request, conflict, not_fou
 from magnum_lite.local.cloud.networks import stamped, touched
 from magnum_lite.local.cloud.security import SecurityGroups
 from magnum_lite.local.cloud.store import Record, Store
+from magnum_lite.local.cloud.unanswered import MARK
 
 ROUTER_OWNER = "network:router_interface"
 SERVER_OWNER = "compute:nova"
@@ -48,7 +49,7 @@ class Ports:
             if not values["mac_address"]:
                 first = next(iter(values["fixed_ips"]), None)
                 values["mac_address"] = addresses.mac(first["ip_address"] if first else "0.0.0.0")  # noqa: S104
-            record = stamped(call.project, values) | {"status": "DOWN"} | internal
+            record = stamped(call.project, values) | {"status": "DOWN"} | (internal or MARK)
             return self._store.put("port", record)
 
     def _addresses(self, network: Record, wanted: list[Any] | None) -> list[dict[str, str]]:

@@ -10,6 +10,7 @@ from magnum_lite.local.cloud.faults import Fault, bad_request, conflict, not_fou
 from magnum_lite.local.cloud.networks import stamped, touched
 from magnum_lite.local.cloud.ports import ROUTER_OWNER, Ports
 from magnum_lite.local.cloud.store import Record, Store
+from magnum_lite.local.cloud.unanswered import MARK
 
 
 class Routers:
@@ -23,7 +24,9 @@ class Routers:
         """A new router. Raises Fault 400 or 404."""
         values = attributes.created("router", body)
         values["external_gateway_info"] = _gateway(call, values["external_gateway_info"])
-        return self._store.put("router", stamped(call.project, values | {"availability_zones": ["nova"]}))
+        return self._store.put(
+            "router", stamped(call.project, values | {"availability_zones": ["nova"]}) | MARK
+        )
 
     def update(self, call: Call, record: Record, body: dict[str, Any]) -> Record:
         """Change a router. Raises Fault 400, and 409 for a gateway that floating addresses need."""

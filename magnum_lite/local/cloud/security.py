@@ -12,6 +12,7 @@ from magnum_lite.local.cloud.call import Call
 from magnum_lite.local.cloud.faults import bad_request, conflict, not_found
 from magnum_lite.local.cloud.networks import stamped, touched
 from magnum_lite.local.cloud.store import Record, Store
+from magnum_lite.local.cloud.unanswered import MARK
 
 _IDENTITY = (
     "direction", "ethertype", "protocol", "port_range_min", "port_range_max", "remote_ip_prefix",
@@ -44,7 +45,7 @@ class SecurityGroups:
             raise conflict("Default security group already exists.", "SecurityGroupDefaultAlreadyExists")
         self.default(call.project)
         with self._store.transaction():
-            return self._made(call.project, body)
+            return self._store.put("security_group", self._made(call.project, body) | MARK)
 
     def _made(self, project: str, body: dict[str, Any]) -> Record:
         group = self._store.put(

@@ -53,6 +53,7 @@ class Servers:
         self._published = published
         self._workers = ThreadPoolExecutor(8, thread_name_prefix="server")
         self._closing = threading.Event()
+        self._cut_off = [record["id"] for record in store.list("server") if record["task"]]
 
     def build(self, server_id: str) -> None:
         """Start building a server whose record and ports are there."""
@@ -105,16 +106,15 @@ class Servers:
 
     def resume(self) -> None:
         """After a kill: do the tasks again that were cut off, and remove nodes that no record knows."""
-        there = self._engine.states()
-        records = {record["id"]: record for record in self._store.list("server")}
-        for server_id in there.keys() - records.keys():
+        there = self._engine.states()  # before the records: a node made meanwhile has its record already
+        for server_id in there.keys() - {record["id"] for record in self._store.list("server")}:
             LOG.warning("removing a node without record: server=%s", server_id)
             self._engine.remove(server_id)
-        for server_id, record in records.items():
-            if record["task"]:
-                LOG.info("resuming task=%s server=%s", record["task"], server_id)
-                job = {"spawning": self._build, "deleting": self._delete}.get(record["task"], self._act)
-                self._submit(job, server_id)
+        cut_off, self._cut_off = self._cut_off, []
+        for record in filter(None, (self._store.get("server", ident) for ident in cut_off)):
+            LOG.info("resuming task=%s server=%s", record["task"], record["id"])
+            job = {"spawning": self._build, "deleting": self._delete}.get(record["task"], self._act)
+            self._submit(job, record["id"])
 
     def close(self) -> None:
         """Take no more tasks; those that run are resumed at the next start."""

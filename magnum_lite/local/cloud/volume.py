@@ -8,6 +8,7 @@ from magnum_lite.local.cloud.paging import linked, page
 from magnum_lite.local.cloud.routing import Answer, Router
 from magnum_lite.local.cloud.stamps import fixed_id
 from magnum_lite.local.cloud.store import Record
+from magnum_lite.local.cloud.unanswered import answered
 from magnum_lite.local.cloud.volumes import TYPE, ZONE
 
 ROUTER = Router("/volume/v3")
@@ -40,7 +41,9 @@ def index(call: Call, project: str) -> Answer:
 def create(call: Call, project: str) -> Answer:
     """Make a volume."""
     _own(call, project)
-    return 202, {"volume": _shown(call.cloud.volumes.create(call, call.body("volume")))}
+    record = call.cloud.volumes.create(call, call.body("volume"))
+    call.sent.append(answered(call.cloud.store, "volume", record["id"]))
+    return 202, {"volume": _shown(record)}
 
 
 @ROUTER.on("GET", "/{project}/volumes/{ident}")
@@ -179,8 +182,7 @@ def _find(call: Call, project: str, ident: str) -> Record:
 
 
 def _shown(record: Record) -> dict[str, Any]:
-    hidden = {"project_id"}
-    return {key: value for key, value in record.items() if key not in hidden} | {
+    return {key: value for key, value in record.items() if key != "project_id" and key[0] != "_"} | {
         "os-vol-tenant-attr:tenant_id": record["project_id"],
         "availability_zone": ZONE,
         "volume_type": TYPE,

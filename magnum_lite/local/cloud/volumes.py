@@ -18,6 +18,7 @@ from magnum_lite.local.cloud.locking import KeyedLocks
 from magnum_lite.local.cloud.quotas import Quota
 from magnum_lite.local.cloud.stamps import new_id, now
 from magnum_lite.local.cloud.store import Record, Store
+from magnum_lite.local.cloud.unanswered import MARK
 
 LOG = logging.getLogger(__name__)
 
@@ -49,6 +50,8 @@ class Volumes:
         self._host = host
         self._quota = quota
         self._locks = locks
+        settled = {"available", "in-use", "error"}
+        self._cut_off = [volume["id"] for volume in store.list("volume") if volume["status"] not in settled]
 
     def create(self, call: Call, body: dict[str, Any]) -> Record:
         """A new, empty volume of ``size`` GiB. Raises Fault 400, 404 (type), 413 (quota)."""
@@ -73,6 +76,7 @@ class Volumes:
             "metadata": reading.strings(body, "metadata"),
             "size": size,
             "status": "creating",
+            **MARK,
             "attachments": [],
             "created_at": now(),
             "updated_at": None,
@@ -210,8 +214,9 @@ class Volumes:
                     )
 
     def restore(self) -> None:
-        """End what a kill has cut off."""
-        for volume in self._store.list("volume"):
+        """End what a kill had cut off when this process started."""
+        cut_off, self._cut_off = self._cut_off, []
+        for volume in filter(None, (self._store.get("volume", ident) for ident in cut_off)):
             holder = next(
                 (
                     server["id"]
