@@ -1,7 +1,6 @@
 """alembic environment: always called with an engine by ``magnum-lite-manage db``."""
 
 from alembic import context
-
 from magnum_lite.db.schema import metadata
 
 
