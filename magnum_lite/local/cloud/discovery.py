@@ -1,5 +1,6 @@
 """Version documents, which clients read without a token, and the microversions that follow from
-them: only the lowest of each API are answered, so clients send what every release had.
+them: only low ones are answered, so clients send what every release had. Compute goes up to 2.15,
+which server groups with soft policies need; what lies between changed nothing that is served here.
 """
 
 import json
@@ -10,6 +11,7 @@ from webob import Request, Response
 
 from magnum_lite.local.cloud.faults import Fault
 
+OFFERED = {"compute": ("2.1", "2.15"), "volume": ("3.0", "3.0")}  # lowest, highest
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
@@ -39,13 +41,31 @@ def check_microversion(request: Any) -> None:
     if not version:
         service, version = "compute", request.headers.get("X-OpenStack-Nova-API-Version", "")
     api = {"compute": "compute", "volume": "volume"}.get(service)
-    offered = {"compute": "2.1", "volume": "3.0"}.get(api or "")
-    mine = api and str(request.path_info).startswith(f"/{api}/")
-    if mine and version not in {"", "latest", offered}:
+    if api is None or version in {"", "latest"} or not str(request.path_info).startswith(f"/{api}/"):
+        return
+    low, high = OFFERED[api]
+    major, _, minor = version.partition(".")
+    if (
+        f"{major}." != low[:2]
+        or not minor.isdigit()
+        or int(minor) not in range(int(low[2:]), int(high[2:]) + 1)
+    ):
         raise Fault(
-            406,
-            f"Version {version} is not supported by the API. Minimum is {offered} and maximum is {offered}.",
+            406, f"Version {version} is not supported by the API. Minimum is {low} and maximum is {high}."
         )
+
+
+def version_headers(request: Any, api: str) -> dict[str, str]:
+    """The headers that say which microversion an answer has: the one that was asked for."""
+    if api not in OFFERED:
+        return {}
+    low, high = OFFERED[api]
+    service, _, version = request.headers.get("OpenStack-API-Version", "").partition(" ")
+    if service != api or not version:
+        version = request.headers.get("X-OpenStack-Nova-API-Version", "") if api == "compute" else ""
+    version = {"": low, "latest": high}.get(version, version)
+    headers = {"OpenStack-API-Version": f"{api} {version}", "Vary": "OpenStack-API-Version"}
+    return headers | ({"X-OpenStack-Nova-API-Version": version} if api == "compute" else {})
 
 
 def _document(path: str, url: str) -> tuple[int, dict[str, Any]] | None:
@@ -55,8 +75,8 @@ def _document(path: str, url: str) -> tuple[int, dict[str, Any]] | None:
     nova = {
         "id": "v2.1",
         "status": "CURRENT",
-        "version": "2.1",
-        "min_version": "2.1",
+        "version": OFFERED["compute"][1],
+        "min_version": OFFERED["compute"][0],
         "updated": "2013-07-23T11:33:21Z",
         "links": link("/compute/v2.1/"),
     }
