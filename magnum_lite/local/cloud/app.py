@@ -54,7 +54,6 @@ _ROUTERS = {
     "network": (network.ROUTER,),
     "volume": (volume.ROUTER,),
 }
-_VERSIONS = {"compute": "compute 2.1", "volume": "volume 3.0"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,11 +159,7 @@ def views(cloud: Cloud) -> Wsgi:
             response.content_type = "application/json"
             response.body = json.dumps(body).encode()
         response.headers["X-Openstack-Request-Id"] = f"req-{new_id()}"
-        if api in _VERSIONS:
-            response.headers["OpenStack-API-Version"] = _VERSIONS[api]
-            response.headers["Vary"] = "OpenStack-API-Version"
-        if api == "compute":
-            response.headers["X-OpenStack-Nova-API-Version"] = "2.1"
+        response.headers.update(discovery.version_headers(request, api))
         return _Sent(response(environ, start_response), sent)
 
     return serve

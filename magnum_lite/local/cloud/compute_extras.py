@@ -202,7 +202,7 @@ def _flavor(call: Call, item: Flavor) -> dict[str, Any]:
 
 
 def _keypair(record: Record) -> dict[str, Any]:
-    return {key: record[key] for key in ("name", "public_key", "fingerprint")}
+    return {key: record[key] for key in ("name", "public_key", "fingerprint")} | {"type": "ssh"}
 
 
 def _group(call: Call, record: Record) -> dict[str, Any]:
@@ -211,4 +211,7 @@ def _group(call: Call, record: Record) -> dict[str, Any]:
         for one in call.cloud.store.list("server", record["project_id"])
         if one["group_id"] == record["id"]
     ]
-    return {key: record[key] for key in ("id", "name", "policies")} | {"members": members, "metadata": {}}
+    return {key: record[key] for key in ("id", "name", "policies", "project_id", "user_id")} | {
+        "members": members,
+        "metadata": {},
+    }

@@ -4,6 +4,7 @@ which server groups with soft policies need; what lies between changed nothing t
 """
 
 import json
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -44,15 +45,14 @@ def check_microversion(request: Any) -> None:
     if api is None or version in {"", "latest"} or not str(request.path_info).startswith(f"/{api}/"):
         return
     low, high = OFFERED[api]
-    major, _, minor = version.partition(".")
-    if (
-        f"{major}." != low[:2]
-        or not minor.isdigit()
-        or int(minor) not in range(int(low[2:]), int(high[2:]) + 1)
-    ):
+    if not re.fullmatch(r"\d\.\d{1,3}", version) or not _number(low) <= _number(version) <= _number(high):
         raise Fault(
             406, f"Version {version} is not supported by the API. Minimum is {low} and maximum is {high}."
         )
+
+
+def _number(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
 
 
 def version_headers(request: Any, api: str) -> dict[str, str]:
