@@ -35,7 +35,7 @@ _SECTIONS = (
 class Sections(click.Group):
     """A group whose help shows commands by purpose, not by alphabet."""
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Called by click."""
         limit = formatter.width - 20
         for title, commands in _SECTIONS:

@@ -37,7 +37,7 @@ def create(rest: Rest, body: Mapping[str, Any], *, display: Display | None, reta
     if bay["status"] == "CREATE_COMPLETE":
         display.done(f"Bay {bay['name']} is complete: {bay['api_address']}", watch.seconds)
         return bay
-    explain(bay, watch.nodes)
+    explain(bay, watch)
     if retain:
         raise Failure(f"Bay {bay['name']} failed; it is kept.", *after_failure(bay))
     output.warn("Removing what is left of it (--retain keeps it for a look).", err=True)
@@ -63,7 +63,7 @@ def change(
     if found["status"].endswith("_COMPLETE"):
         display.done(f"Bay {found['name']} has {found['node_count']} worker(s)", watch.seconds)
         return found
-    explain(found, watch.nodes)
+    explain(found, watch)
     raise Failure(f"Bay {found['name']}: the change failed; the bay is kept.", *after_failure(found))
 
 
@@ -80,7 +80,7 @@ def remove(rest: Rest, bay: Mapping[str, Any], *, display: Display | None) -> No
         watch = Watch(rest, bay["uuid"], display, marker=marker)
         found = watch.until(lambda b: b["status"] == "DELETE_FAILED", seconds=DELETE_SECONDS)
         if found is not None:
-            explain(found, watch.nodes)
+            explain(found, watch)
             raise Failure(
                 f"Bay {bay['name']} could not be deleted.",
                 f"try again:  magnum-lite delete {bay['name']}",
@@ -90,13 +90,17 @@ def remove(rest: Rest, bay: Mapping[str, Any], *, display: Display | None) -> No
         _remove_own_model(rest, bay)
 
 
-def explain(bay: Mapping[str, Any], nodes: Sequence[Mapping[str, Any]]) -> None:
-    """The cause of a failure: reason, faults by node, the last lines of their logs."""
-    output.failed(f"{bay['status']}: {output.plain(bay['status_reason'] or 'no reason given')}", err=True)
-    faults = bay.get("bay_faults") or {}
-    for name, fault in faults.items():
-        output.failed(f"{name}: {output.plain(str(fault))}", err=True)
-    for node in nodes:
+def explain(bay: Mapping[str, Any], watch: Watch) -> None:
+    """The cause of a failure: reason, faults by node, the last lines of their logs. What the watch has
+    told as an event already is not said twice.
+    """
+    reason = bay["status_reason"] or "no reason given"
+    texts = [f"{bay['status']}: {reason}"]
+    texts += [f"{name}: {fault}" for name, fault in (bay.get("bay_faults") or {}).items()]
+    for text in texts:
+        if text not in watch.problems and text.partition(": ")[2] != reason:
+            output.failed(output.plain(text), err=True)
+    for node in watch.nodes:
         if node["state"] == "failed" and node["log"]:
             output.warn(f"last lines of {node['hostname']}, step {node['step'] or 'boot'}:", err=True)
             for line in output.plain(node["log"]).splitlines()[-LOG_LINES:]:

@@ -32,6 +32,7 @@ _NODES = ("hostname", "role", "state", "step", "healthy", "address", "floating_a
 @pass_invocation
 def create(
     invocation: Invocation,
+    /,
     name: str,
     template: str | None,
     node_count: int,

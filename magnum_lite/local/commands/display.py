@@ -114,7 +114,9 @@ class Live:
             lines.add_row(
                 f"  {node['hostname']}",
                 Text("━" * filled, colour) + Text("─" * (BAR - filled), "dim"),
-                node["state"] if node["state"] in {"ready", "failed", "leaving"} else node["step"] or "planned",
+                node["state"]
+                if node["state"] in {"ready", "failed", "leaving"}
+                else node["step"] or "planned",
                 Text(self._age(node), "dim"),
             )
         status = Text(f"  {self._status}", "dim", no_wrap=True, overflow="ellipsis")

@@ -16,7 +16,13 @@ from magnum_lite.local.commands.invocation import Invocation, bay_argument, pass
 @click.option("--context", is_flag=True, help="Also make a docker context, magnum-lite-BAY.")
 @pass_invocation
 def env(
-    invocation: Invocation, bay: str, directory: Path | None, ttl: int | None, shell: str | None, *, context: bool
+    invocation: Invocation,
+    bay: str,
+    directory: Path | None,
+    ttl: int | None,
+    shell: str | None,
+    *,
+    context: bool,
 ) -> None:
     """Make a key, have it signed, and print what points docker at a bay.
 

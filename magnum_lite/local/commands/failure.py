@@ -24,7 +24,7 @@ class Failure(click.ClickException):
     def __init__(self, message: str, *advice: str, code: Exit = Exit.FAILED) -> None:
         super().__init__(message)
         self.advice = advice
-        self.exit_code = int(code)
+        self.exit_code = int(code)  # type: ignore[misc]  # click declares it a class variable
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Write it to standard error."""

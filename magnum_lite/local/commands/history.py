@@ -82,7 +82,9 @@ def _print_events(found: Iterable[dict[str, Any]]) -> None:
         step = f"{event['step']} " if event["step"] and event["step"] != event["message"] else ""
         share = f" ({event['percent']} %)" if event["percent"] is not None else ""
         text = output.plain(f"{who}{step}{event['message']}{share}")
-        mark = {"error": output.style("✗", "red"), "warning": output.style("!", "yellow")}.get(event["level"], "·")
+        mark = {"error": output.style("✗", "red"), "warning": output.style("!", "yellow")}.get(
+            event["level"], "·"
+        )
         click.echo(f"{when}  {mark} {text}")
         for line in (event["detail"] or "").splitlines():
             output.quoted(line)

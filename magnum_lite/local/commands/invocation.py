@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -41,7 +41,7 @@ pass_invocation = click.make_pass_decorator(Invocation)
 
 def output_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """``-o table|json``, as the argument ``how``."""
-    option = click.option(
+    return click.option(
         "-o",
         "--output",
         "how",
@@ -49,8 +49,7 @@ def output_option(command: Callable[..., Any]) -> Callable[..., Any]:
         default="table",
         show_default=True,
         help="How to print it.",
-    )
-    return cast("Callable[..., Any]", option(command))
+    )(command)
 
 
 def _bay_names(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:

@@ -38,7 +38,11 @@ def start(state_dir: Path, *, way_out: bool = False) -> None:
     try:
         runtime.up(state_dir, progress=output.done, way_out=way_out)
     except (runtime.NotReadyError, image.BuildError, claims.NoRoomError) as error:
-        raise Failure(str(error), "what may be missing:  magnum-lite doctor", "start anew:  magnum-lite down && magnum-lite up") from None
+        raise Failure(
+            str(error),
+            "what may be missing:  magnum-lite doctor",
+            "start anew:  magnum-lite down && magnum-lite up",
+        ) from None
     except (host_network.CommandFailedError, OSError) as error:
         raise Failure(str(error), "what may be missing:  magnum-lite doctor") from None
 
@@ -46,9 +50,10 @@ def start(state_dir: Path, *, way_out: bool = False) -> None:
 def _refuse_hopeless(state_dir: Path) -> None:
     """What doctor calls an error would only fail later, and less clearly."""
     from magnum_lite.local import doctor
+    from magnum_lite.local.finding import ExitClass, Severity
 
-    wrong = [f for f in doctor.check(state_dir) if not f.ok and f.severity is doctor.Severity.ERROR]
-    fatal = [f for f in wrong if f.exit_class is not doctor.ExitClass.SERVICE]
+    wrong = [f for f in doctor.check(state_dir) if not f.ok and f.severity is Severity.ERROR]
+    fatal = [f for f in wrong if f.exit_class is not ExitClass.SERVICE]
     if fatal:
         lines = [f"{f.reason_id}: {f.message}" for f in fatal]
         raise Failure("\n  ".join(lines), *[f.advice for f in fatal if f.advice])
@@ -64,7 +69,9 @@ def down(invocation: Invocation, *, purge: bool) -> None:
         output.done(f"Everything in {invocation.state_dir} is gone.")
     else:
         output.done("The cloud is down.")
-        output.next_commands(("magnum-lite up", "start it again"), ("magnum-lite down --purge", "remove it all"))
+        output.next_commands(
+            ("magnum-lite up", "start it again"), ("magnum-lite down --purge", "remove it all")
+        )
 
 
 def stop(state_dir: Path, *, purge: bool) -> None:
@@ -94,7 +101,9 @@ def status(invocation: Invocation, how: str) -> None:
             [(p.name, p.state, p.pid or "-", _megabytes(p), _age(p), p.restarts, p.reason) for p in found],
         )
     if not found:
-        raise Failure(f"There is no cloud in {invocation.state_dir}.", "magnum-lite up", code=Exit.UNREACHABLE)
+        raise Failure(
+            f"There is no cloud in {invocation.state_dir}.", "magnum-lite up", code=Exit.UNREACHABLE
+        )
     if any(process.state not in {"ready", "done"} for process in found):
         raise click.exceptions.Exit(int(Exit.UNREACHABLE))
 
@@ -125,18 +134,20 @@ def doctor(invocation: Invocation, how: str) -> None:
         output.document([dataclasses.asdict(finding) for finding in findings])
     else:
         for finding in findings:
-            _print(finding, checks)
+            _print(finding)
     raise click.exceptions.Exit(checks.exit_code(findings))
 
 
-def _print(finding: Any, checks: Any) -> None:
+def _print(finding: Any) -> None:
+    from magnum_lite.local.finding import Severity
+
     line = f"{finding.reason_id}: {finding.message}"
-    if finding.severity is checks.Severity.NOTE:
+    if finding.severity is Severity.NOTE:
         output.warn(line)
     elif finding.ok:
         output.done(line)
         return
-    elif finding.severity is checks.Severity.ERROR:
+    elif finding.severity is Severity.ERROR:
         output.failed(line)
     else:
         output.warn(line)

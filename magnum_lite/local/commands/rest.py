@@ -42,7 +42,12 @@ class Rest:
         headers = {**_HEADERS, **more.pop("headers", {})}
         try:
             answer = self.session.request(
-                self._base(service) + path, method, headers=headers, raise_exc=False, connect_retries=0, **more
+                self._base(service) + path,
+                method,
+                headers=headers,
+                raise_exc=False,
+                connect_retries=0,
+                **more,
             )
         except ka.Unauthorized:
             raise _unauthorized() from None
@@ -105,7 +110,9 @@ def connect(state_dir: Path, cloud: str | None = None) -> Rest:
         raise not_running(state_dir)
     try:
         loader = (
-            config.OpenStackConfig(config_files=[str(own)], secure_files=[], vendor_files=[], load_envvars=False)
+            config.OpenStackConfig(
+                config_files=[str(own)], secure_files=[], vendor_files=[], load_envvars=False
+            )
             if is_own
             else config.OpenStackConfig()
         )
@@ -116,7 +123,9 @@ def connect(state_dir: Path, cloud: str | None = None) -> Rest:
     verify, certificate = region.get_requests_verify_args()
     session = ks.Session(auth=auth, verify=verify, cert=certificate, timeout=60, app_name="magnum-lite")
     hint = not_running(state_dir) if is_own else Failure(f"The cloud {name} does not answer.")
-    return Rest(session, region.config.get("region_name") or None, region.config.get("interface") or "public", hint)
+    return Rest(
+        session, region.config.get("region_name") or None, region.config.get("interface") or "public", hint
+    )
 
 
 def refusal(answer: Any, service: str) -> Failure:

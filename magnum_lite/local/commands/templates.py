@@ -12,7 +12,12 @@ from magnum_lite.local.commands.invocation import Invocation, output_option, pas
 if TYPE_CHECKING:
     from magnum_lite.local.commands.rest import Rest
 
-DEFAULTS = {"coe": "swarm", "image_id": "debian-12-node", "flavor_id": "m1.small", "external_network_id": "public"}
+DEFAULTS = {
+    "coe": "swarm",
+    "image_id": "debian-12-node",
+    "flavor_id": "m1.small",
+    "external_network_id": "public",
+}
 """What this machine's own cloud has, so that ``create NAME`` alone makes a bay."""
 
 _OPTIONS = (
@@ -103,7 +108,7 @@ def list_templates(invocation: Invocation, how: str) -> None:
 @output_option
 @pass_invocation
 def create_template(
-    invocation: Invocation, name: str, labels: tuple[str, ...], how: str, **model: Any
+    invocation: Invocation, /, name: str, labels: tuple[str, ...], how: str, **model: Any
 ) -> None:
     """Make a baymodel: what bays are made from."""
     made = make(invocation.rest(), {"name": name, "labels": parse_labels(labels) or None, **model})

@@ -21,9 +21,12 @@ EVENTS_PAGE = 500
 
 
 class Watch:
-    """One bay, from now on: ``marker`` is the id of the last event that was seen."""
+    """One bay, from now on: ``marker`` is the id of the last event before. With 0 the bay is a new one,
+    and the steps that its nodes have behind them are news, too.
+    """
 
     def __init__(self, rest: Rest, uuid: str, display: Display, *, marker: int = 0) -> None:
+        self._told_nodes = marker == 0
         self._rest, self._uuid, self._display = rest, uuid, display
         self._marker = marker
         self._started = time.monotonic()
@@ -92,8 +95,9 @@ class Watch:
     def _tell_nodes(self) -> None:
         for node in sorted(self.nodes, key=lambda n: (n["role"], n["index"])):
             before = self._last.get(node["hostname"], {})
-            for step in finished(before, node):
+            for step in finished(before, node) if self._told_nodes else ():
                 self._display.step(node["hostname"], step, self.seconds)
+        self._told_nodes = True
         self._last = {node["hostname"]: node for node in self.nodes}
         self._display.nodes(self.nodes)
 

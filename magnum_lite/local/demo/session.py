@@ -1,0 +1,206 @@
+"""The demo as a whole: what is prepared, the chapters in order, and the end, which always cleans up."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from magnum_lite.local import runtime, state
+from magnum_lite.local.commands import bay_life, credentials, display, machine, output
+from magnum_lite.local.commands.failure import Exit, Failure
+from magnum_lite.local.commands.invocation import Invocation
+from magnum_lite.local.commands.rest import Rest, connect
+from magnum_lite.local.demo import debian_programs, leftovers, registry, swarm
+from magnum_lite.local.demo.narration import Narrator
+from magnum_lite.local.demo.swarm import BAY, Stage
+
+MODEL, KEY = "swarm-model", "my-key"
+DNS = "137.138.17.5"
+TAG = "magnum-lite-demo"
+NODE_LABELS = "storage=ssd,tier=fast"
+CREATE_MINUTES = 10
+
+
+def run(state_dir: Path, *, keep: bool) -> None:
+    """The whole tour. Raises Failure with what went wrong, after cleaning up."""
+    tell = Narrator()
+    with _cloud(state_dir, tell, keep=keep) as settings:
+        rest = connect(state_dir)
+        _remove_earlier(rest, settings)
+        programs = debian_programs.registry(), debian_programs.busybox()
+        before = leftovers.take(rest, settings)
+        with registry.serving(settings, programs[0], keep=keep) as address, _keys(rest):
+            output.done(f"A registry for the demo's images serves at {address}")
+            model = make_model(rest, tell, address)
+            with _bay(rest, model, tell, keep=keep) as bay:
+                use(Stage(rest, tell, bay, address, programs[1], settings))
+                if not keep:
+                    _delete(rest, tell, bay, model)
+        if keep:
+            _explain_kept(state_dir, settings)
+        else:
+            _nothing_left(rest, settings, before, tell)
+    click.echo(f"\ndemo: OK in {tell.seconds:.0f} s")
+
+
+def use(stage: Stage) -> None:
+    """What is done with a bay."""
+    swarm.sign(stage)
+    swarm.look(stage)
+    swarm.push_images(stage)
+    swarm.run_container(stage)
+    swarm.deploy(stage)
+    swarm.place(stage)
+    swarm.refuse(stage)
+    swarm.scale_bay(stage, 3)
+
+
+@contextlib.contextmanager
+def _cloud(state_dir: Path, tell: Narrator, *, keep: bool) -> Iterator[state.Settings]:
+    """The running cloud; it goes down again if it was not up before."""
+    ours = not any(process.pid for process in runtime.status(state_dir))
+    tell.title("This machine's cloud: real Keystone, real Heat, nodes in containers")
+    tell.command("magnum-lite up")
+    try:
+        machine.start(state_dir)
+        yield Invocation(state_dir).settings()
+    except BaseException:
+        if ours:
+            output.warn("Stopping the services again; their logs stay in the state directory.", err=True)
+            machine.stop(state_dir, purge=False)
+        raise
+    if ours and not keep:
+        tell.command("magnum-lite down")
+        machine.stop(state_dir, purge=False)
+        output.done("The cloud is down, as it was before")
+
+
+def make_model(rest: Rest, tell: Narrator, insecure_registry: str) -> dict[str, Any]:
+    """The session's baymodel, for this cloud's network and registry."""
+    tell.title("The baymodel, as the talk has it")
+    tell.command(
+        f"magnum baymodel-create --name {MODEL} --flavor-id m2.medium --image-id fedora-atomic-23 \\\n"
+        f"      --keypair-id {KEY} --external-network-id public --dns-nameserver {DNS} --coe swarm \\\n"
+        f"      --insecure-registry {insecure_registry}"
+    )
+    model: dict[str, Any] = rest.post(
+        "/baymodels",
+        {
+            "name": MODEL,
+            "flavor_id": "m2.medium",
+            "image_id": "fedora-atomic-23",
+            "keypair_id": KEY,
+            "external_network_id": "public",
+            "dns_nameserver": DNS,
+            "coe": "swarm",
+            "insecure_registry": insecure_registry,
+            "tags": TAG,
+        },
+    )
+    output.done(f"Baymodel {MODEL}: {model['uuid']}")
+    return model
+
+
+@contextlib.contextmanager
+def _keys(rest: Rest) -> Iterator[None]:
+    """The key pair that the baymodel names, if the user has none of that name."""
+    made = False
+    try:
+        rest.call("GET", f"/os-keypairs/{KEY}", service="compute")
+    except Failure as failure:
+        if failure.exit_code != Exit.NOT_FOUND:
+            raise
+        rest.call("POST", "/os-keypairs", service="compute", json={"keypair": {"name": KEY}})
+        made = True
+    try:
+        yield
+    finally:
+        if made:
+            with contextlib.suppress(Failure):
+                rest.call("DELETE", f"/os-keypairs/{KEY}", service="compute")
+
+
+@contextlib.contextmanager
+def _bay(rest: Rest, model: dict[str, Any], tell: Narrator, *, keep: bool) -> Iterator[dict[str, Any]]:
+    """A bay of one manager and two workers. After a fault it is removed, and its baymodel; ``keep``
+    keeps a bay only that came through.
+    """
+    tell.title("A bay of one manager and two workers, which are labelled")
+    tell.command(
+        f"magnum-lite create {BAY} --template {MODEL} --node-count 2 --label node_labels={NODE_LABELS}"
+    )
+    click.echo(f"  (2016: magnum bay-create --baymodel {MODEL} --node-count 2 --name {BAY})")
+    body = {
+        "name": BAY,
+        "baymodel_id": model["uuid"],
+        "node_count": 2,
+        "bay_create_timeout": CREATE_MINUTES,
+        "labels": {"node_labels": NODE_LABELS},
+        "merge_labels": True,
+    }
+    try:
+        bay = bay_life.create(rest, body, display=display.choose(), retain=False)
+        yield bay
+    except BaseException:
+        output.warn("Cleaning up.", err=True)
+        remove_bays(rest, model["uuid"])
+        raise
+    if keep:
+        return
+    with contextlib.suppress(Failure):
+        rest.delete(f"/baymodels/{model['uuid']}")
+
+
+def remove_bays(rest: Rest, model_uuid: str) -> None:
+    """Remove every bay of a baymodel, and that. Raises Failure when something is left."""
+    for found in rest.get("/bays")["bays"]:
+        if found["baymodel_id"] == model_uuid:
+            bay_life.remove(rest, rest.find("bays", found["uuid"]), display=display.quiet())
+    rest.delete(f"/baymodels/{model_uuid}")
+
+
+def _remove_earlier(rest: Rest, settings: state.Settings) -> None:
+    """What an earlier demo kept, or left when it was killed."""
+    earlier = [m for m in rest.get("/baymodels")["baymodels"] if m["tags"] == TAG]
+    for model in earlier:
+        output.warn("An earlier demo's bay is still there; removing it.")
+        remove_bays(rest, model["uuid"])
+    registry.end(settings)
+
+
+def _delete(rest: Rest, tell: Narrator, bay: dict[str, Any], model: dict[str, Any]) -> None:
+    tell.title("Deletion")
+    tell.command(f"magnum-lite delete {bay['name']}")
+    bay_life.remove(rest, bay, display=display.choose())
+    tell.command(f"magnum baymodel-delete {MODEL}")
+    rest.delete(f"/baymodels/{model['uuid']}")
+
+
+def _nothing_left(rest: Rest, settings: state.Settings, before: leftovers.Inventory, tell: Narrator) -> None:
+    tell.title("Nothing is left")
+    tell.command("openstack stack list; openstack server list; openstack volume list; openstack network list")
+    tell.command(f"docker --host unix://{settings.docker_socket} ps --all")
+    now = leftovers.take(rest, settings)
+    new = now.beyond(before)
+    if new:
+        texts = [f"{kind}: {', '.join(sorted(ids))}" for kind, ids in new.items()]
+        raise Failure("The bay left something behind.\n  " + "\n  ".join(texts))
+    tell.check(not credentials.default_directory(BAY).exists(), "No key or certificate on this disk")
+    output.done(f"As before the bay: {now.text()}")
+
+
+def _explain_kept(state_dir: Path, settings: state.Settings) -> None:
+    option = "" if state_dir == state.default_state_dir() else f" --state-dir {state_dir}"
+    click.echo("\nThe bay is kept, and so is the registry.")
+    output.next_commands(
+        (f'eval "$(magnum-lite{option} env {BAY})"', "point docker at it"),
+        ("docker info; docker stack services talk", "what runs"),
+        (
+            f"export OS_CLIENT_CONFIG_FILE={settings.state_dir}/clouds.yaml OS_CLOUD=magnum-lite",
+            "for openstack coe …",
+        ),
+        (f"magnum-lite{option} delete {BAY}", "remove the bay"),
+        (f"magnum-lite{option} down --purge", "remove everything"),
+    )
