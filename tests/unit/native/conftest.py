@@ -74,7 +74,9 @@ class Daemon:
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [
-                    "nsenter", f"--net=/run/netns/{namespace}", "dockerd", "-H", self.url, "--bridge=none",
+                    # With mounts of its own: those that dockerd leaves would keep the namespace alive.
+                    "nsenter", f"--net=/run/netns/{namespace}", "unshare", "--mount",
+                    "dockerd", "-H", self.url, "--bridge=none",
                     "--data-root", str(directory / "data"), "--exec-root", str(directory / "exec"),
                     "--pidfile", str(directory / "pid"), "--exec-opt", "native.cgroupdriver=cgroupfs",
                     "--config-file", str(directory / "daemon.json"), *arguments,
@@ -131,6 +133,7 @@ def swarm(tmp_path_factory):
             stack.callback(run, "ip", "netns", "del", namespace)
             run("ip", "-n", namespace, "link", "set", "lo", "up")
         run("ip", "link", "add", outer, "type", "veth", "peer", "name", "host0", "netns", first)
+        stack.callback(run, "ip", "link", "del", outer)
         run("ip", "addr", "add", f"{HOST}/30", "dev", outer)
         run("ip", "link", "set", outer, "up")
         run("ip", "-n", first, "link", "add", inner, "type", "veth", "peer", "name", inner, "netns", second)
