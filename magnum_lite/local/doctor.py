@@ -1,5 +1,6 @@
 """What of this machine is missing, too small or untested for the cloud, and what to do about it."""
 
+import dataclasses
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,9 @@ DISK_NEEDED = 6 * 2**30
 
 
 def check(state_dir: Path) -> list[Finding]:
-    """Look at everything; nothing is changed. The order is from the ground up."""
+    """Look at everything; nothing is changed. The order is from the ground up. Advice is given only
+    where something is not well, and with notes.
+    """
     settings = state.load(state_dir.resolve())
     findings = list(doctor_host.check())
     findings.append(_disk(state_dir))
@@ -29,7 +32,10 @@ def check(state_dir: Path) -> list[Finding]:
             advice="give bays here only to people who may be root here",
         )
     )
-    return findings
+    return [
+        item if not item.ok or item.severity is Severity.NOTE else dataclasses.replace(item, advice="")
+        for item in findings
+    ]
 
 
 def exit_code(findings: list[Finding]) -> int:
