@@ -5,6 +5,7 @@ come from the cloud's own /16, floating addresses from its 254th /24.
 """
 
 import ipaddress
+import re
 from collections.abc import Collection, Iterable
 from typing import Any
 
@@ -125,6 +126,23 @@ def mac(address: str) -> str:
     neighbour keeps a stale entry.
     """
     return "02:42:" + ":".join(f"{octet:02x}" for octet in ipaddress.IPv4Address(address).packed)
+
+
+def check_mac(value: str) -> str:
+    """A MAC address that a user asked for, in its plain form. Raises Fault 400."""
+    plain = value.lower()
+    # the second digit of a unicast address is even
+    if not re.fullmatch(r"[0-9a-f][02468ace](:[0-9a-f]{2}){5}", plain):
+        raise bad_request(f"Invalid input for mac_address. Reason: '{value}' is not a valid MAC address.")
+    return plain
+
+
+def check_nameservers(wanted: Iterable[Any]) -> list[str]:
+    """Name servers that a user asked for. Raises Fault 400."""
+    try:
+        return [str(ipaddress.ip_address(str(name))) for name in wanted]
+    except ValueError as error:
+        raise bad_request(f"Invalid input for dns_nameservers. Reason: {error}.") from error
 
 
 def next_floating(prefix: str, wanted: Any, taken: Collection[str]) -> str:

@@ -62,7 +62,7 @@ class Call:
         """The body as a JSON object. Raises Fault 400."""
         try:
             body = json.loads(self.request.body or b"null")
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise bad_request("The request body is not valid JSON.") from error
         if not isinstance(body, dict):
             raise bad_request("The request body must be a JSON object.")

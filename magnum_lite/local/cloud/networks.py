@@ -134,6 +134,7 @@ class Networks:
             values["gateway_ip"] = addresses.default_gateway(values["cidr"])
         pools = values["allocation_pools"] or [addresses.default_pool(values["cidr"])]
         values["allocation_pools"] = addresses.check_pools(values["cidr"], pools)
+        values["dns_nameservers"] = addresses.check_nameservers(values["dns_nameservers"])
         return values
 
     def update_subnet(self, record: Record, body: dict[str, Any]) -> Record:
@@ -143,6 +144,8 @@ class Networks:
             raise conflict(
                 f"Gateway ip {record['gateway_ip']} is the bridge's and cannot be updated", "GatewayIpInUse"
             )
+        if "dns_nameservers" in values:
+            values["dns_nameservers"] = addresses.check_nameservers(values["dns_nameservers"])
         if "allocation_pools" in values:
             values["allocation_pools"] = addresses.check_pools(
                 record["cidr"], values["allocation_pools"] or []

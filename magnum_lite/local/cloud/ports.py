@@ -46,7 +46,9 @@ class Ports:
         with self._store.transaction():
             values["security_groups"] = self._groups.resolve(call, values["security_groups"])
             values["fixed_ips"] = self._addresses(network, values["fixed_ips"])
-            if not values["mac_address"]:
+            if values["mac_address"]:
+                values["mac_address"] = addresses.check_mac(values["mac_address"])
+            else:
                 first = next(iter(values["fixed_ips"]), None)
                 values["mac_address"] = addresses.mac(first["ip_address"] if first else "0.0.0.0")  # noqa: S104
             record = stamped(call.project, values) | {"status": "DOWN"} | (internal or MARK)
