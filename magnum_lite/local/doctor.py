@@ -90,8 +90,8 @@ def _node_image() -> Finding:
 
 def _ports(settings: state.Settings | None) -> Iterator[Finding]:
     """A port of ours that somebody else holds while we are down. A new state directory chooses freely."""
-    if settings is None or any(process.pid for process in runtime.status(settings.state_dir)):
-        return
+    if settings is None or processes.of_instance(settings.state_dir):
+        return  # also when only what a killed supervisor left runs: ``up`` ends that
     for port in sorted(settings.ports()):
         if not claims.port_is_free(port):
             yield Finding(

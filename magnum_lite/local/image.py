@@ -3,6 +3,8 @@ machine's own package mirror and kept in a cache outside any checkout.
 
 ``python -m magnum_lite.local.image build|path|qcow2 TARGET``. The cache is keyed by all that the
 image is made from, so a changed list of packages is a new image and an old one is never taken for it.
+Only ``load`` needs more than the standard library: ``tools/bootstrap.sh`` builds the image while the
+Python environment is installed.
 """
 
 import contextlib
@@ -17,8 +19,6 @@ from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Any
-
-import docker.errors
 
 from magnum_lite.local import trees
 
@@ -144,6 +144,8 @@ def load(client: Any) -> bool:
 
 def is_loaded(client: Any) -> bool:
     """Whether a dockerd has exactly this image."""
+    import docker.errors  # late: building an image must not need more than Python itself
+
     try:
         labels = client.api.inspect_image(REFERENCE)["Config"]["Labels"] or {}
     except docker.errors.NotFound:

@@ -4,13 +4,10 @@
 image is built and imported while the services start.
 """
 
-import dataclasses
-import json
 import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +17,7 @@ from magnum_lite.local import (
     claims,
     clouds_yaml,
     dockerd,
-    image,
+    image_loading,
     keeper,
     node_power,
     plan,
@@ -30,6 +27,9 @@ from magnum_lite.local import (
 )
 from magnum_lite.local.keeper import Condition
 from magnum_lite.local.service_unit import Service, in_order
+from magnum_lite.local.status import ProcessStatus, document, status, supervisor
+
+__all__ = ["NotReadyError", "ProcessStatus", "down", "status", "up"]
 
 READY_SECONDS = 240.0
 STOP_SECONDS = 120.0
@@ -43,21 +43,6 @@ class NotReadyError(Exception):
     """The cloud did not come up; the text names the unit, what it said, and its log."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class ProcessStatus:
-    """One unit. ``pid`` is 0 when nothing runs; ``rss_bytes`` counts its whole process group;
-    ``since`` is in Unix seconds; ``reason`` says why it last died.
-    """
-
-    name: str
-    pid: int
-    state: str
-    rss_bytes: int
-    since: float
-    restarts: int
-    reason: str = ""
-
-
 def up(
     state_dir: Path,
     *,
@@ -69,7 +54,7 @@ def up(
 
     ``progress`` is called with one line for each finished step, from the calling thread. ``way_out``
     applies to a state directory that is new; ``without`` names services to leave out.
-    Raises NotReadyError, image.BuildError.
+    Raises NotReadyError, image.BuildError, claims.NoRoomError.
     """
     state_dir = state_dir.resolve()
     settings = state.load(state_dir)
@@ -77,12 +62,15 @@ def up(
         settings = claims.choose(state_dir, way_out=way_out)
         progress(f"state directory {state_dir}, network {settings.network_prefix}.0.0/16")
     settings.log_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    node_image = _ImageThread(settings)
+    node_image = image_loading.ImageThread(settings)
     node_image.start()
     _start_supervisor(settings, without)
     _wait_until_ready(settings, progress)
     clouds_yaml.write(settings)
-    node_image.finish()
+    try:
+        node_image.finish()
+    except image_loading.EngineSilentError as error:
+        raise NotReadyError(str(error)) from error
     progress(f"node image {node_image.what}")
 
 
@@ -98,7 +86,7 @@ def down(state_dir: Path, *, purge_all: bool = False) -> None:
         if purge_all:
             purge.purge_unborn(state_dir)
         return
-    daemon = _supervisor(settings)
+    daemon = supervisor(settings)
     if daemon is not None:
         processes.send(daemon, signal.SIGKILL if purge_all else signal.SIGTERM)
         if not processes.wait_gone(daemon, STOP_SECONDS):
@@ -111,80 +99,9 @@ def down(state_dir: Path, *, purge_all: bool = False) -> None:
     purge.kill_all(settings)
 
 
-def status(state_dir: Path) -> list[ProcessStatus]:
-    """The supervisor and its units as they are now; empty where ``up`` was never run."""
-    settings = state.load(state_dir.resolve())
-    if settings is None:
-        return []
-    daemon = _supervisor(settings)
-    result = [
-        ProcessStatus(
-            name="supervisor",
-            pid=daemon.pid if daemon else 0,
-            state=str(Condition.READY if daemon else Condition.STOPPED),
-            rss_bytes=processes.resident_bytes(daemon.pid) if daemon else 0,
-            since=processes.started_at(daemon) if daemon else 0.0,
-            restarts=0,
-        )
-    ]
-    for unit in _document(settings).get("units", ()):
-        running = bool(unit["pid"]) and processes.identify(unit["pid"]) is not None and daemon is not None
-        result.append(
-            ProcessStatus(
-                name=unit["name"],
-                pid=unit["pid"] if running else 0,
-                state=unit["condition"] if daemon else str(Condition.STOPPED),
-                rss_bytes=processes.resident_bytes(unit["pid"]) if running else 0,
-                since=unit["since"],
-                restarts=unit["restarts"],
-                reason=unit["reason"],
-            )
-        )
-    return result
-
-
-class _ImageThread(threading.Thread):
-    """Builds the node image and imports it as soon as the outer dockerd answers."""
-
-    def __init__(self, settings: state.Settings) -> None:
-        super().__init__(daemon=True, name="node-image")
-        self._settings = settings
-        self._error: Exception | None = None
-        self.what = ""
-
-    def run(self) -> None:
-        try:
-            started = time.monotonic()
-            self.what = "cached" if image.path().exists() else "built"
-            image.build()
-            _wait_for_dockerd(self._settings)
-            client = dockerd.connect(self._settings, timeout=300)
-            try:
-                self.what += ", imported" if image.load(client) else ", present"
-            finally:
-                client.close()
-            self.what += f" ({time.monotonic() - started:.1f} s)"
-        except Exception as error:  # noqa: BLE001 -- raised again in the caller's thread
-            self._error = error
-
-    def finish(self) -> None:
-        """Wait for it. Raises what the thread raised."""
-        self.join()
-        if self._error is not None:
-            raise self._error
-
-
-def _wait_for_dockerd(settings: state.Settings) -> None:
-    deadline = time.monotonic() + READY_SECONDS
-    while not dockerd.ready(settings):
-        if time.monotonic() > deadline:
-            raise NotReadyError("dockerd did not answer, so the node image was not imported")
-        time.sleep(POLL_SECONDS)
-
-
 def _start_supervisor(settings: state.Settings, without: frozenset[str]) -> None:
     """Start the daemon unless it runs, and return when its status is of this life."""
-    if _supervisor(settings) is not None:
+    if supervisor(settings) is not None:
         return
     settings.status_file.unlink(missing_ok=True)
     with (settings.log_dir / "supervisor.log").open("ab") as log:
@@ -227,7 +144,7 @@ def _wait_until_ready(settings: state.Settings, progress: Progress) -> None:
     started = time.monotonic()
     told: set[str] = set()
     while time.monotonic() - started < READY_SECONDS:
-        units = _document(settings).get("units", [])
+        units = document(settings).get("units", [])
         for unit in units:
             if unit["condition"] == Condition.READY and unit["name"] not in told:
                 told.add(unit["name"])
@@ -237,7 +154,7 @@ def _wait_until_ready(settings: state.Settings, progress: Progress) -> None:
         if units and len(told) == len(units):
             return
         time.sleep(POLL_SECONDS)
-    for unit in _document(settings).get("units", []):
+    for unit in document(settings).get("units", []):
         if unit["condition"] != Condition.READY:
             raise NotReadyError(_complaint(settings, unit))
     raise NotReadyError(f"the supervisor did not start, see {settings.log_dir / 'supervisor.log'}")
@@ -247,21 +164,3 @@ def _complaint(settings: state.Settings, unit: dict[str, Any]) -> str:
     log = settings.log_dir / f"{unit['name']}.out"
     where = log if log.exists() else settings.log_dir / "supervisor.log"
     return f"{unit['name']} is {unit['condition']}: {unit['reason'] or 'no reason given'}; see {where}"
-
-
-def _document(settings: state.Settings) -> dict[str, Any]:
-    try:
-        document: dict[str, Any] = json.loads(settings.status_file.read_text())
-    except (FileNotFoundError, ValueError):
-        return {}
-    return document
-
-
-def _supervisor(settings: state.Settings) -> processes.Identity | None:
-    """The supervisor of this state directory, if it runs."""
-    recorded = _document(settings).get("supervisor")
-    if recorded:
-        process = processes.Identity(**recorded)
-        if processes.alive(process):
-            return process
-    return None
