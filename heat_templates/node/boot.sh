@@ -65,9 +65,8 @@ while [ "$(swarm_state)" != active ]; do
     [ "$(swarm_state)" = active ] || sleep 1
 done
 
-mkdir -p /etc/systemd/system/magnum-lite-agent.timer.d
-printf '[Timer]\nOnUnitInactiveSec=\nOnUnitInactiveSec=%ds\n' "$(cat "$STATE/interval" 2> /dev/null || echo 15)" \
-    > /etc/systemd/system/magnum-lite-agent.timer.d/interval.conf
+sed -i "s/^OnUnitInactiveSec=.*/OnUnitInactiveSec=$(cat "$STATE/interval" 2> /dev/null || echo 15)s/" \
+    /etc/systemd/system/magnum-lite-agent.timer
 systemctl daemon-reload
 step=ready percent=100
 until [ "$(swarm_facts | report ready 100 ok 'the node is in the swarm')" = 200 ]; do sleep 2; done

@@ -26,8 +26,8 @@ for _ in {1..300}; do # it is attached after the server has started
     sleep 1
 done
 [ -n "$device" ] || { echo "volume $volume did not appear on this node within 300 s" >&2; exit 1; }
-[ "$(findmnt -n -o LABEL --mountpoint "$target" || true)" != "$label" ] || exit 0
-[ "$(findmnt -n -o SOURCE --mountpoint "$target" || true)" != "$device" ] || exit 0
+# By device number: below it the directory may be a mount point of something else already.
+[ "$(mountpoint -d "$target" 2> /dev/null)" != "$(mountpoint -x "$device")" ] || exit 0
 
 found=0
 blkid -p "$device" > /dev/null || found=$?

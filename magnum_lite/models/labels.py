@@ -53,7 +53,7 @@ _ENTRIES = (
                   " 'none' opens nothing."),
     Label(name="docker_volume_type", kind="str",
           meaning="Cinder volume type of the volume for /var/lib/docker."),
-    Label(name="availability_zone", kind="str", meaning="Zone of the nodes and their volumes."),
+    Label(name="availability_zone", kind="str", meaning="Zone of the nodes."),
     Label(name="nodes_affinity_policy", kind="str", default="soft-anti-affinity",
           choices=("soft-anti-affinity", "anti-affinity", "soft-affinity", "affinity", "none"),
           meaning="Server group policy of managers, and of workers; 'none' makes no server group."),
@@ -196,6 +196,6 @@ def _url(text: str) -> str:
 
 
 _READERS: Mapping[Kind, Callable[[str], object]] = {
-    "str": str, "int": _int, "bool": parse_bool, "cidr": _cidr, "cidrs": parse_cidrs, "map": parse_node_labels,
-    "url": _url, "ports": parse_ports, "auth": parse_registry_auth,
+    "str": str, "int": _int, "bool": parse_bool, "cidr": _cidr, "cidrs": parse_cidrs, "url": _url,
+    "map": parse_node_labels, "ports": parse_ports, "auth": parse_registry_auth,
 }  # fmt: skip
