@@ -57,7 +57,8 @@ swarm_facts() {
          versions: {docker: $info.ServerVersion, kernel: $info.KernelVersion, os: $info.OperatingSystem}}
         + (if $tokens then {join_tokens: {worker: $tokens.Worker, manager: $tokens.Manager}} else {} end)
         + (if $nodes then {swarm_nodes: [$nodes[] | {id: .ID, hostname: .Description.Hostname,
-            state: .Status.State, availability: .Spec.Availability, role: .Spec.Role}]} else {} end)'
+            state: .Status.State, availability: .Spec.Availability, role: .Spec.Role,
+            labels: (.Spec.Labels // {})}]} else {} end)'
 }
 
 # swarm_change ID FILTER [jq options]: sets a swarm node's spec; FILTER turns the old spec into the new.

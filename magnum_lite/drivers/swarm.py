@@ -174,13 +174,17 @@ def _nodes(members: Any, role: str) -> Iterator[NodeFacts]:
     known = {int(key): value for key, value in members.items() if str(key).isdecimal()}
     for index, value in sorted(known.items()):
         if isinstance(value, Mapping) and (stack := _uuid(value.get("stack"))):
+            floating = _address(value.get("floating"))
+            # '' says that none is wanted. A node whose floating IP is still to come has no address yet:
+            # its certificate must name both.
+            complete = floating is not None or value.get("floating") == ""
             yield NodeFacts(
                 role=role,
                 index=index,
                 # A resource that does not exist yet is named by Heat, instead of by its id.
                 server_id=_uuid(value.get("server")),
-                address=_address(value.get("address")),
-                floating_address=_address(value.get("floating")),
+                address=_address(value.get("address")) if complete else None,
+                floating_address=floating,
                 stack_id=stack,
             )
 
