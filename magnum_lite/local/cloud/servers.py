@@ -15,7 +15,7 @@ from typing import Any
 
 from magnum_lite.local.cloud import power
 from magnum_lite.local.cloud.engine import Engine, EngineAway, EngineError, NodeSpec
-from magnum_lite.local.cloud.faults import Fault, conflict
+from magnum_lite.local.cloud.faults import Fault, bad_request, conflict
 from magnum_lite.local.cloud.host import HostError
 from magnum_lite.local.cloud.locking import KeyedLocks
 from magnum_lite.local.cloud.ports import Ports, link
@@ -86,8 +86,11 @@ class Servers:
         self._submit(self._act, server_id)
 
     def attach_port(self, server_id: str, port: Record) -> Record:
-        """Plug a server into a port. Raises Fault 409 for one in use."""
+        """Plug a server into a port. Raises Fault 409 for one in use, 400 for a second one on a subnet."""
         with self._locks.holding(server_id):
+            there = {link(known).subnet_id for known in self._ports.of_server(server_id)}
+            if port["fixed_ips"] and link(port).subnet_id in there:
+                raise bad_request("Two ports of a server can not be on one subnet of this cloud.")
             bound = self._ports.bind(port["id"], server_id)
             try:
                 self._engine.connect(server_id, link(bound))

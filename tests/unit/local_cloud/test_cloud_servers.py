@@ -176,6 +176,8 @@ def test_interfaces(local_cloud, alice):
     assert alice("DELETE", f"{url}/{made['port_id']}").status == 202
     assert subnet["id"] not in local_cloud.engine.plugged[server["id"]]
     assert alice("GET", f"{NET}/ports/{made['port_id']}").status == 404
+    assert alice("POST", url, {"interfaceAttachment": {"net_id": network["id"]}}).status == 400
+    assert len(alice("GET", f"{NET}/ports").json["ports"]) == 1
     own = alice.port(other)
     assert alice("POST", url, {"interfaceAttachment": {"port_id": own["id"]}}).status == 200
     assert alice("DELETE", f"{url}/{own['id']}").status == 202
