@@ -74,7 +74,8 @@ def push_images(stage: Stage) -> None:
         reference = stage.image(image.name)
         tell.run(
             "docker", "import", *images.changes(image), "-", reference,
-            stdin=images.archive(image, stage.busybox), show=f"docker import - {reference} < {image.name}.tar",
+            stdin=images.archive(image, stage.busybox),
+            show=f"docker import - {reference} < {image.name}.tar",
             shown=lambda _: False,
         )  # fmt: skip
         tell.run("docker", "push", "--quiet", reference, shown=lambda _: False)
