@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from magnum_lite.local import claims, dockerd, doctor_host, image, runtime, state
+from magnum_lite.local import claims, dockerd, doctor_host, image, processes, runtime, state
 from magnum_lite.local.finding import ExitClass, Finding, Severity
 
 DISK_NEEDED = 6 * 2**30

@@ -8,7 +8,7 @@ import requests
 
 from magnum_lite.local import dockerd, image, state, status
 
-ENGINE_SECONDS = 240.0
+ENGINE_SECONDS = 400.0
 TRIES = 3
 POLL_SECONDS = 0.2
 

@@ -64,7 +64,7 @@ def units(settings: state.Settings) -> tuple[Unit, ...]:
             command=heat.server_command(settings),
             prepare=(lambda: heat.write_settings(settings), _heat_database(settings)),
             ready=lambda: http_probe.answers(f"{settings.heat_url}/healthcheck"),
-            start_seconds=180,
+            start_seconds=240,  # it waits for Keystone and the local cloud
         ),
         Service(
             name="magnum-lite",

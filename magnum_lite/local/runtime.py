@@ -31,7 +31,7 @@ from magnum_lite.local.status import ProcessStatus, document, status, supervisor
 
 __all__ = ["NotReadyError", "ProcessStatus", "down", "status", "up"]
 
-READY_SECONDS = 240.0
+READY_SECONDS = 400.0
 STOP_SECONDS = 120.0
 POLL_SECONDS = 0.1
 _PACKAGE_PARENT = Path(__file__).resolve().parent.parent.parent

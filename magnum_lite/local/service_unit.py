@@ -19,7 +19,7 @@ class Service:
     after: tuple[str, ...] = ()
     prepare: tuple[Action, ...] = ()
     before_stop: tuple[Action, ...] = ()
-    start_seconds: float = 60
+    start_seconds: float = 120
     stop_seconds: float = 10
 
 

@@ -137,7 +137,9 @@ def test_a_task_is_repeated_until_it_succeeds(settings, start, monkeypatch):
 def test_everything_ends_in_reverse_and_farewells_are_said(settings):
     said = []
     first = Service("first", SLEEP, lambda: True, before_stop=(lambda: said.append("first"),))
-    second = Service("second", SLEEP, lambda: True, after=("first",), before_stop=(lambda: said.append("second"),))
+    second = Service(
+        "second", SLEEP, lambda: True, after=("first",), before_stop=(lambda: said.append("second"),)
+    )
     mine = supervisor.Supervisor(settings, (first, second))
     thread = threading.Thread(target=mine.run)
     thread.start()
