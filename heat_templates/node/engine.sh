@@ -34,7 +34,7 @@ environment() {
     printf '%s="%s"\n' "$1" "$(sed 's/[\\"`$]/\\&/g' <<< "$2")"
 }
 # Swarm's own traffic and the door must never go through a proxy.
-near=$(ip -o -4 address show scope global | awk '{print $4}' | paste -sd, -)
+near=$(ip -json -4 address show scope global | jq -r '[.[].addr_info[]? | "\(.local)/\(.prefixlen)"] | join(",")')
 door=${DOOR_URL#*://}
 {
     environment HTTP_PROXY "$TENANT_HTTP_PROXY"

@@ -27,7 +27,7 @@ UNITS = "/etc/systemd/system"
 _SCRIPTS = ("boot.sh", "door.sh", "engine.sh", "swarm.sh", "volume.sh", "magnum-lite-agent")
 _UNITS = ("magnum-lite-boot.service", "magnum-lite-agent.service", "magnum-lite-agent.timer")
 _PROXY = re.compile(r"https?://[^\s/]+/?")
-_KEY = re.compile(r"[a-z0-9@.-]+ [A-Za-z0-9+/=]+")
+_KEY = re.compile(r"[a-z0-9@.-]+ AAAA[A-Za-z0-9+/=]+")
 
 
 def render(spec: ClusterSpec, role: str) -> str:

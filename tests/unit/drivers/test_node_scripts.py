@@ -1,0 +1,150 @@
+"""The scripts that run on nodes: their form, and what they do to an image's own configuration.
+
+``engine.sh`` runs for real, as root of a mount namespace whose ``/etc`` is the test's; only systemctl,
+journalctl and curl are stand-ins that answer for a machine that is not there.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from magnum_lite import paths
+from magnum_lite.drivers import user_data
+from tests.support.bay_spec import spec
+
+NODE = paths.heat_templates() / "node"
+SCRIPTS = sorted(p for p in NODE.iterdir() if p.suffix in {".sh", ""})
+
+UNITS = {
+    "debian": "[Service]\nType=notify\nEnvironmentFile=-/etc/default/docker\n"
+    "ExecStart=/usr/sbin/dockerd -H fd:// --containerd=/run/containerd/containerd.sock $DOCKER_OPTS\n",
+    "ubuntu": "[Service]\nExecStart=/usr/bin/dockerd -H fd:// --containerd=/run/containerd/containerd.sock\n",
+    "fedora": "[Service]\nEnvironmentFile=-/etc/sysconfig/docker\nExecStart=/usr/bin/dockerd \\\n"
+    "          --host=fd:// \\\n          --exec-opt native.cgroupdriver=systemd \\\n          $OPTIONS\n",
+}
+START = {
+    "debian": "/usr/sbin/dockerd -H fd:// --containerd=/run/containerd/containerd.sock $DOCKER_OPTS",
+    "ubuntu": "/usr/bin/dockerd -H fd:// --containerd=/run/containerd/containerd.sock",
+    "fedora": "/usr/bin/dockerd --host=fd:// --exec-opt native.cgroupdriver=systemd $OPTIONS",
+}
+
+
+@pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not installed here")
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda p: p.name)
+def test_shellcheck_finds_nothing(script):
+    run = subprocess.run(
+        ["shellcheck", "-x", "-P", NODE, script], check=False, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stdout
+
+
+@pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not installed here")
+def test_shellcheck_finds_nothing_in_rendered_settings(tmp_path):
+    hostile = spec(no_proxy="'; $(x) `y` \\", labels={"registry_mirror": 'http://"x'})
+    (tmp_path / "node.env").write_text("#!/bin/bash\n" + user_data.settings(hostile, "manager"))
+    # SC2034: nobody uses them *there*. Below a warning: that single quotes stop expansion is the point.
+    command = ["shellcheck", "-S", "warning", "-e", "SC2034", tmp_path / "node.env"]
+    run = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda p: p.name)
+def test_scripts_are_short_and_do_what_was_learnt(script):
+    text = script.read_text()
+    assert len(text.splitlines()) < 100
+    assert not re.search(r"curl[^\n]* -T ", text)
+    assert "2375" not in text
+
+
+def test_every_script_and_unit_reaches_the_node():
+    rendered = user_data.render(spec(), "worker")
+    for path in NODE.iterdir():
+        assert f"/{path.name}" in rendered, f"{path.name} is not in the user data"
+
+
+@pytest.fixture
+def machine(tmp_path):
+    """``etc`` and stand-ins; a function that runs engine.sh on it."""
+    etc, fakes, unit = tmp_path / "etc", tmp_path / "bin", tmp_path / "docker.service"
+    for directory in (etc / "magnum-lite", etc / "docker", etc / "systemd/system", fakes):
+        directory.mkdir(parents=True)
+    (etc / "magnum-lite/volume").write_text("")
+    for name, answer in (("systemctl", f'[ "$1" != show ] || echo {unit}'), ("journalctl", ""), ("curl", "")):
+        (fakes / name).write_text(f"#!/bin/bash\n{answer}\n")
+        (fakes / name).chmod(0o755)
+
+    def run(role, of, unit_text):
+        unit.write_text(unit_text)
+        (etc / "magnum-lite/node.env").write_text(user_data.settings(of, role))
+        inside = f"mount --bind {etc} /etc && exec bash {NODE}/engine.sh"
+        done = subprocess.run(
+            ["unshare", "--mount", "bash", "-c", inside],
+            env=os.environ | {"PATH": f"{fakes}:{os.environ['PATH']}"},
+            check=False, capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        return etc
+
+    return run
+
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for a mount namespace")
+
+
+@needs_root
+@pytest.mark.parametrize("distribution", UNITS)
+def test_a_manager_serves_tls_and_keeps_its_images_command(machine, distribution):
+    etc = machine("manager", spec(), UNITS[distribution])
+    config = json.loads((etc / "docker/daemon.json").read_text())
+    assert config["tlsverify"] is True
+    assert config["storage-driver"] == "overlay2"
+    lines = (etc / "systemd/system/docker.service.d/magnum-lite.conf").read_text().splitlines()
+    starts = [" ".join(x.removeprefix("ExecStart=").split()) for x in lines if x.startswith("ExecStart=")]
+    assert starts == ["", f"{START[distribution]} -H tcp://0.0.0.0:2376"]
+
+
+@needs_root
+def test_a_worker_serves_nothing(machine):
+    etc = machine("worker", spec(), UNITS["debian"])
+    assert not [k for k in json.loads((etc / "docker/daemon.json").read_text()) if k.startswith("tls")]
+    assert "ExecStart=" not in (etc / "systemd/system/docker.service.d/magnum-lite.conf").read_text()
+
+
+@needs_root
+def test_the_tenants_settings_reach_the_engine(machine):
+    mirror = {"registry_mirror": "https://mirror.example"}
+    of = spec(insecure_registry="10.0.0.0/8, r.example:5000", http_proxy='http://p"$x`:1', labels=mirror)
+    etc = machine("worker", of, UNITS["debian"])
+    config = json.loads((etc / "docker/daemon.json").read_text())
+    assert config["insecure-registries"] == ["10.0.0.0/8", "r.example:5000"]
+    assert config["registry-mirrors"] == ["https://mirror.example"]
+    environment = (etc / "magnum-lite/engine.env").read_text().splitlines()
+    assert environment[0] == r'HTTP_PROXY="http://p\"\$x\`:1"'
+    assert environment[1].startswith('NO_PROXY="localhost,127.0.0.1,10.79.255.1')
+
+
+@needs_root
+def test_what_the_image_configured_stays_and_twice_is_as_once(machine):
+    etc = machine("manager", spec(), UNITS["debian"])
+    before = (etc / "docker/daemon.json").read_text()
+    (etc / "docker/daemon.json").write_text(json.dumps({"ipv6": True} | json.loads(before)))
+    machine("manager", spec(), UNITS["debian"])
+    assert json.loads((etc / "docker/daemon.json").read_text()) == {"ipv6": True} | json.loads(before)
+
+
+def test_what_leaves_the_node_opens_nothing(tmp_path):
+    text = (
+        "a SWMTKN-1-abc-def b\n-----BEGIN EC PRIVATE KEY-----\nsecret\n-----END EC PRIVATE KEY-----\n"
+        "get http://bob:hunter22@proxy/ \x1b[31mred\x07 tok123abc\n"
+    )
+    door = (NODE / "door.sh").read_text()
+    redact = door[door.index("redact() {") :]
+    run = subprocess.run(
+        ["bash", "-c", f"TOKEN=tok123abc\n{redact}\nredact"],
+        input=text, capture_output=True, check=True, text=True, timeout=30,
+    )  # fmt: skip
+    assert run.stdout == "a SWMTKN-*** b\nget http://***@proxy/ [31mred ***\n"
