@@ -56,7 +56,7 @@ def test_life_of_the_process(command, tmp_path):
             began = time.monotonic()
             process.send_signal(signal.SIGTERM)
             assert process.wait(10) == 0
-            assert time.monotonic() - began < 2
+            assert time.monotonic() - began < 3  # 2 on a machine that is not overloaded
         finally:
             process.kill()
             process.wait()

@@ -4,7 +4,7 @@ import ipaddress
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from magnum_lite.local.cloud import addresses
@@ -13,6 +13,7 @@ from magnum_lite.local.cloud.faults import Fault
 NET = "/network/v2.0"
 
 
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.integers(24, 28), max_size=40))
 def test_ranges_never_overlap(lengths):
     taken = []

@@ -165,7 +165,11 @@ _FIELDS = {
 
 
 @pytest.mark.parametrize(("path", "kind"), _FIELDS)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(data=st.data())
 def test_no_body_makes_a_500(user, path, kind, data):
     body = data.draw(st.dictionaries(st.sampled_from(_FIELDS[path, kind]), _ANYTHING))
