@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from magnum_lite.services.deps import Deps
 
 NOTHING = object()
 MAX_DEPTH = 32
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +90,18 @@ def read_json(raw: bytes) -> Any:
         raise BadRequest("Request is not in valid JSON format") from None
     if _depth(value) > MAX_DEPTH:
         raise BadRequest("The body is nested too deeply")
+    if _HALF.search(text) and not _is_text(value):
+        raise BadRequest("Request is not in valid JSON format: half of a surrogate pair is no character")
     return value
+
+
+def _is_text(value: Any) -> bool:
+    """Whether all of it can be written as UTF-8; databases and answers need that."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _depth(value: Any) -> int:

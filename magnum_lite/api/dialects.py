@@ -35,9 +35,11 @@ class Dialect:
         return {back.get(k, f"({k})" if k in rename else k): v for k, v in body.items()}
 
     def say(self, text: str) -> str:
-        """A message in this dialect's words."""
-        for pattern, word in self.words:
-            text = re.sub(pattern, word, text)
+        """A message in this dialect's words. Words only: a part of a name (``my-cluster``,
+        ``cluster.json``) or of a policy rule (``cluster:create``) stays what it is.
+        """
+        for ours, theirs in self.words:
+            text = re.sub(rf"(?<![\w.:/-]){ours}(?![\w/-]|[.:]\w)", theirs, text)
         return text
 
 
@@ -56,11 +58,12 @@ BAYS = Dialect(
     "baymodels",
     "baymodel",
     words=(
-        (r"\bCluster template", "Baymodel"),
-        (r"\bcluster template", "baymodel"),
-        (r"\bCluster", "Bay"),
-        (r"\bcluster", "bay"),
-        (r"\bcluster_template_id\b", "baymodel_id"),
+        ("Cluster template(s?)", r"Baymodel\1"),
+        ("cluster template(s?)", r"baymodel\1"),
+        ("Cluster(s?)", r"Bay\1"),
+        ("cluster(s?)", r"bay\1"),
+        ("cluster_template_id", "baymodel_id"),
+        ("create_timeout", "bay_create_timeout"),
     ),
     deprecated=True,
 )

@@ -108,6 +108,8 @@ def body(error: errors.MagnumLiteError, request_id: str, dialect: Dialect) -> di
 
 def _entry(error: errors.MagnumLiteError, code: int, request_id: str, dialect: Dialect) -> dict[str, Any]:
     detail = dialect.say(error.message)
+    if isinstance(error, errors.NotFound | errors.Ambiguous):  # what the caller named is not to be translated
+        detail = type(error)(dialect.say(error.kind), error.ident).message
     entry: dict[str, Any] = {
         "request_id": request_id,
         "code": error.code,

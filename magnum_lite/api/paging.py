@@ -50,7 +50,7 @@ def _sortable(model: type[Resource]) -> set[str]:
 def listed(call: Call, path: str, name: str, page: Page, rows: list[Row], items: list[dict[str, Any]]) -> Any:
     """The body of a list, with ``next`` when the page is full."""
     body: dict[str, Any] = {name: items}
-    if "limit" in call.query and len(rows) == page.limit:
+    if len(rows) == page.limit:
         query = {
             "sort_key": call.query.get("sort_key", "id"),
             "sort_dir": call.query.get("sort_dir", "asc"),

@@ -62,7 +62,7 @@ def _read(operation: Any) -> tuple[str, list[str], Any] | None:
     unknown = sorted(set(operation) - {"op", "path", "value"})
     if unknown:
         raise _bad(f"Unknown attribute for argument patch: {', '.join(map(str, unknown))[:100]}")
-    if op not in _OPERATIONS:
+    if not isinstance(op, str) or op not in _OPERATIONS:
         raise _bad("op must be add, replace or remove")
     if not isinstance(path, str) or len(path) > 512 or not _PATH.fullmatch(path):
         raise _bad("path must look like /field or /labels/name")

@@ -1,10 +1,15 @@
 """How a settled cluster is, from its nodes' reports and from the engine itself."""
 
+from collections.abc import Mapping
+
 from magnum_lite.conductor import engine as engines
 from magnum_lite.conductor.work import Work
 from magnum_lite.db import events
 from magnum_lite.models.status import Health, NodeState
 from magnum_lite.native.docker import EngineRefused, EngineUnreachable
+
+_BY_REPORTS = "not asked from here; its masters report"
+_WELL = {"ok", "ready", _BY_REPORTS}
 
 
 def look(work: Work) -> None:
@@ -20,7 +25,7 @@ def look(work: Work) -> None:
         return
     with work.write(health_status=status.value, health_status_reason=reasons) as connection:
         if before != status:
-            wrong = "; ".join(f"{k}: {v}" for k, v in reasons.items() if v not in {"ok", "ready"})
+            wrong = "; ".join(f"{k}: {v}" for k, v in reasons.items() if v not in _WELL)
             level = "warning" if status is Health.UNHEALTHY else "info"
             message = f"{status.value}{': ' + wrong if wrong else ''}"
             events.add(connection, work.cluster, "health", message, level=level)
@@ -49,17 +54,25 @@ def _of_nodes(work: Work) -> tuple[dict[str, str], bool]:
 
 def _of_engine(work: Work, reasons: dict[str, str]) -> tuple[str, bool]:
     """The engine's word on itself and on each node; reports say as much where it can't be reached."""
+    if not any(n["state"] == NodeState.READY for n in work.members("master")):
+        return "no master is ready", False
     engine = engines.swarm(work)
     if engine is None:
-        return "no master is ready", False
+        _compare(work, reasons, {i: str(n.get("state")) for i, n in engines.view(work).items()})
+        return _BY_REPORTS, True
     try:
         seen = {n.id: n.state for n in engine.swarm_nodes()}
     except (EngineUnreachable, EngineRefused) as error:
         return f"unreachable from here: {error}"[:300], all(v == "ready" for v in reasons.values())
     finally:
         engine.close()
+    _compare(work, reasons, seen)
+    return "ok", True
+
+
+def _compare(work: Work, reasons: dict[str, str], seen: Mapping[str, str]) -> None:
+    """Nodes that call themselves ready and that the swarm (engine id → state) calls otherwise."""
     for node in work.members():
         state = seen.get(node["engine_id"] or "")
         if node["state"] == NodeState.READY and state != "ready" and reasons[node["hostname"]] == "ready":
             reasons[node["hostname"]] = f"down: the swarm says {state or 'unknown'}"
-    return "ok", True

@@ -49,8 +49,11 @@ def find(
     kind: str,
 ) -> Row:
     """One row by uuid or by name. Raises NotFound, or Ambiguous if a name is used twice."""
-    for column in (table.c.uuid, table.c.name) if looks_like_uuid(ident) else (table.c.name,):
-        found = many(connection, sa.select(table).where(column == ident, *where).limit(2))
+    if "\0" in ident:  # PostgreSQL takes no such text, and nothing has such a name
+        raise NotFound(kind, ident)
+    wanted = [table.c.uuid == ident.lower()] if looks_like_uuid(ident) else []
+    for condition in (*wanted, table.c.name == ident):
+        found = many(connection, sa.select(table).where(condition, *where).limit(2))
         if len(found) > 1:
             raise Ambiguous(kind, ident)
         if found:

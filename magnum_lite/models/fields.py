@@ -99,7 +99,7 @@ def mapping(value: Any) -> Any:
     for read in (json.loads, ast.literal_eval):
         try:
             found = read(value)
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
             continue
         if isinstance(found, dict):
             return found

@@ -12,6 +12,7 @@ from magnum_lite.errors import Conflict, Forbidden, InvalidInput, Problem
 from magnum_lite.models import labels as registry
 from magnum_lite.services import references
 from magnum_lite.services.deps import Deps, scope
+from magnum_lite.services.reading import unmasked
 
 _GREEK = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "phi", "chi")
 _CHECKED = (
@@ -95,6 +96,8 @@ def _own(deps: Deps, context: Context, ident: str, verb: str) -> Row:
 def update(deps: Deps, context: Context, ident: str, changes: Mapping[str, Any]) -> Row:
     """Store changed fields of a template; clusters that exist keep what they were made from."""
     row = _own(deps, context, ident, "update")
+    if "labels" in changes:
+        changes = {**changes, "labels": unmasked(changes["labels"], row["labels"] or {})}
     changed = {n: v for n, v in changes.items() if row.get(n) != v}
     if not changed:
         return row

@@ -145,12 +145,10 @@ def _check(deps: Deps, context: Context, row: Row, groups: list[Row]) -> None:
     if any(not g["flavor_id"] for g in groups):
         problems.append(Problem("flavor_id", "Neither the request nor the template names a flavor"))
     references.check_image(deps, context, template["image_id"], problems)
-    references.check_flavors(
-        deps,
-        context,
-        {"flavor_id": groups[1]["flavor_id"], "master_flavor_id": groups[0]["flavor_id"]},
-        problems,
-    )
+    flavors = {"flavor_id": groups[1]["flavor_id"], "master_flavor_id": groups[0]["flavor_id"]}
+    if len(set(flavors.values())) == 1:
+        del flavors["master_flavor_id"]  # inherited: named once
+    references.check_flavors(deps, context, flavors, problems)
     if template["tls_disabled"] and not deps.conf.cluster.allow_tls_disabled:
         problems.append(
             Problem("", "This service starts no engine without TLS: the template's tls_disabled is set")

@@ -44,10 +44,19 @@ def _completed(connection: Connection, found: Sequence[Row], *, detail: bool) ->
     return [_shown(r, groups[r["uuid"]], members[r["uuid"]]) for r in found]
 
 
+def _is_secret(name: str) -> bool:
+    return name in registry.LABELS and registry.LABELS[name].secret
+
+
 def masked(labels: dict[str, str]) -> dict[str, str]:
     """Labels without the values of secret ones."""
-    secret = {name for name in labels if name in registry.LABELS and registry.LABELS[name].secret}
-    return {name: HIDDEN if name in secret else value for name, value in labels.items()}
+    return {name: HIDDEN if _is_secret(name) else value for name, value in labels.items()}
+
+
+def unmasked(labels: dict[str, str], before: dict[str, str]) -> dict[str, str]:
+    """Labels as a client that read masked ones writes them back: the mask means "as before"."""
+    kept = {n for n, v in labels.items() if v == HIDDEN and _is_secret(n) and n in before}
+    return {name: before[name] if name in kept else value for name, value in labels.items()}
 
 
 def _shown(row: Row, groups: Sequence[Row], members: Sequence[Row]) -> Row:
@@ -93,10 +102,8 @@ def cluster_events(deps: Deps, context: Context, ident: str, *, after: int, limi
         try:
             ident = db.get(connection, ident, scope(context))["uuid"]
         except NotFound:
-            found = events.page(connection, ident, scope(context), after=after, limit=limit)
-            if not found and after == 0:
+            if not events.page(connection, ident, scope(context), after=0, limit=1):
                 raise
-            return found
         return events.page(connection, ident, scope(context), after=after, limit=limit)
 
 

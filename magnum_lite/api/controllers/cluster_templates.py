@@ -27,6 +27,7 @@ def validated(call: Call, model: Any, name: str) -> dict[str, Any]:
     body = call.dialect.load(model, call.mapping(name))
     view = create_view(model)
     rename = call.dialect.rename(model)
+    rename = {**rename, **{f"({ours})": ours for ours in rename}}  # see Dialect.load
     optional = {n for n, i in view.model_fields.items() if not i.is_required()}
     try:
         found = view.model_validate({k: v for k, v in body.items() if v is not None or k not in optional})

@@ -114,7 +114,7 @@ def resize_action(call: Call, ident: str) -> Answer:
     unknown = sorted(set(body) - {"node_count", "nodes_to_remove", "nodegroup"})
     problems = [Problem(n[:100], "Unknown attribute") for n in unknown]
     count, remove, group = body.get("node_count"), body.get("nodes_to_remove"), body.get("nodegroup")
-    if isinstance(count, str) and count.isdigit():
+    if isinstance(count, str) and count.isascii() and count.isdigit():
         count = int(count[:9])
     if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= 10_000:
         problems.append(Problem("node_count", "must be an integer between 0 and 10000"))
