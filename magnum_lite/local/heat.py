@@ -22,6 +22,8 @@ auth_encryption_key = {encryption_key}
 convergence_engine = false
 # A stack that was in progress when the engine died is marked failed this soon after its restart.
 engine_life_check_timeout = 1
+# else a deletion waits four minutes for siblings of what failed, or of what is still being made
+error_wait_time = 2
 log_file = {log}
 use_stderr = false
 deferred_auth_method = trusts
