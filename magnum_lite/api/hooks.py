@@ -36,7 +36,7 @@ class RequestHook(hooks.PecanHook):
         """Before routing, so that pecan never parses the body by itself."""
         request = state.request
         environ = request.environ
-        environ["magnum_lite.request_id"] = request_id(request.headers.get("X-Openstack-Request-Id"))
+        _ident(environ)
         body = self._body(request)
         environ |= {"CONTENT_TYPE": "", "CONTENT_LENGTH": "0", "wsgi.input": io.BytesIO()}
         word, version = versions.negotiate(request.headers.get(versions.HEADER))
@@ -81,7 +81,7 @@ class RequestHook(hooks.PecanHook):
         """Every error becomes an answer in the one form."""
         environ = state.request.environ
         known = _known(error)
-        ident = environ.get("magnum_lite.request_id", "")
+        ident = _ident(environ)
         if known is None:
             LOG.error("request failed request_id=%s", ident, exc_info=error)
             known = errors.MagnumLiteError(
@@ -96,7 +96,7 @@ class RequestHook(hooks.PecanHook):
     def after(self, state: Any) -> None:
         """Headers of every answer."""
         environ, headers = state.request.environ, state.response.headers
-        headers["x-openstack-request-id"] = environ.get("magnum_lite.request_id", "")
+        headers["x-openstack-request-id"] = _ident(environ)
         headers["Vary"] = versions.HEADER
         if "magnum_lite.version" in environ:
             word, version = environ["magnum_lite.version"]
@@ -105,6 +105,13 @@ class RequestHook(hooks.PecanHook):
             headers["OpenStack-API-Maximum-Version"] = f"{word} {versions.text(versions.MAXIMUM)}"
         if environ.get("magnum_lite.dialect", CLUSTERS).deprecated:
             headers["Deprecation"] = "true"
+
+
+def _ident(environ: dict[str, Any]) -> str:
+    """The request's id, made when first asked for: pecan refuses some paths before ``on_route``."""
+    if "magnum_lite.request_id" not in environ:
+        environ["magnum_lite.request_id"] = request_id(environ.get("HTTP_X_OPENSTACK_REQUEST_ID"))
+    return str(environ["magnum_lite.request_id"])
 
 
 def _known(error: Exception) -> errors.MagnumLiteError | None:

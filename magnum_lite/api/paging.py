@@ -24,8 +24,9 @@ def wanted(call: Call, model: type[Resource]) -> Page:
     if direction not in {"asc", "desc"}:
         raise InvalidInput(Problem("sort_dir", "must be asc or desc"))
     key = call.query.get("sort_key", "id")
-    back = {theirs: ours for ours, theirs in call.dialect.rename(model).items()}
-    column = back.get(key, key)
+    rename = call.dialect.rename(model)
+    back = {theirs: ours for ours, theirs in rename.items()}
+    column = "" if key in rename else back.get(key, key)
     if column != "id" and column not in _sortable(model):
         raise InvalidInput(
             Problem("sort_key", f'The sort_key value "{key[:100]}" is an invalid field for sorting')

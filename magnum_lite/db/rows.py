@@ -92,9 +92,10 @@ def _after(table: sa.Table, column: sa.Column[Any], last: Row, wanted: Page) -> 
     if wanted.sort_key == "id":
         return same_and_later
     value = last[wanted.sort_key]
+    bound = sa.literal(value, column.type)  # plain True and False would be refused by "<"
     if value is None:
         rest = sa.and_(column.is_(None), same_and_later)
         return sa.or_(rest, column.is_not(None)) if down else rest
-    further = column < value if down else column > value
-    rest = sa.or_(further, sa.and_(column == value, same_and_later))
+    further = column < bound if down else column > bound
+    rest = sa.or_(further, sa.and_(column == bound, same_and_later))
     return rest if down or not column.nullable else sa.or_(rest, column.is_(None))
