@@ -39,7 +39,8 @@ class Link:
 @dataclasses.dataclass(frozen=True, slots=True)
 class NodeSpec:
     """A node to be run. ``files`` are put into it before its first start (absolute path to bytes,
-    mode 0600); the limits are the flavor's.
+    mode 0600); the limits are the flavor's. With several links, which becomes eth0 and has the
+    default route is the engine's choice, and may change at a restart.
     """
 
     server_id: str
