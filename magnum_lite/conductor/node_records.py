@@ -42,7 +42,10 @@ def _value_of(node: Row) -> tuple[bool, bool, int]:
 def _choose_leaving(work: Work, group: Row, mine: list[Row]) -> None:
     staying = [n for n in mine if n["state"] not in {NodeState.LEAVING, NodeState.GONE}]
     wanted = set(group["nodes_to_remove"] or ())
-    leaving = [n for n in staying if n["uuid"] in wanted or n["state"] == NodeState.FAILED]
+    # What fails after Heat was told of this generation is this generation's fault (see ``progress``).
+    told = work.cluster["applied_generation"] == work.cluster["generation"]
+    failed = [] if told else [n["uuid"] for n in staying if n["state"] == NodeState.FAILED]
+    leaving = [n for n in staying if n["uuid"] in wanted or n["uuid"] in failed]
     rest = sorted((n for n in staying if n not in leaving), key=_value_of)
     while len(rest) > group["node_count"]:
         leaving.append(rest.pop(0))

@@ -130,7 +130,7 @@ def report_failures(work: Work) -> Failed | None:
     name, why = next(iter(faults.items()))
     more = f" ({len(faults) - 1} more, see faults)" if len(faults) > 1 else ""
     return Failed(
-        f"Node {name} failed at {why}{more} To retry, update the cluster; failed nodes are replaced.", faults
+        f"Node {name} failed at {why}{more}\nTo retry, update the cluster; failed nodes are replaced.", faults
     )
 
 

@@ -79,13 +79,14 @@ class Direct:
 class SimulatedNode:
     """One machine: enrols with its credential, then reports step by step."""
 
-    def __init__(self, door, credential, role):
+    def __init__(self, door, credential, role, clock=time.time):
         self.node_id, self.token = credential.split(":")
-        self.door, self.role = door, role
+        self.door, self.role, self.clock = door, role, clock
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.engine_id = secrets.token_hex(12)
         self.identity = None
         self.swarm = False
+        self.labels, self.availability, self.state = {}, "active", "ready"
         self.last = 0.0
 
     def csr(self, key=None, name="node"):
@@ -104,7 +105,7 @@ class SimulatedNode:
         return answer
 
     def signed(self, body, stamp=None, key=None):
-        stamp = f"{max(time.time(), self.last + 1e-4) if stamp is None else stamp:.6f}"
+        stamp = f"{max(self.clock(), self.last + 1e-4) if stamp is None else stamp:.6f}"
         self.last = max(self.last, float(stamp))
         raw = json.dumps(body).encode()
         signature = (key or self.key).sign(stamp.encode() + b"\n" + raw, ec.ECDSA(hashes.SHA256()))
@@ -115,8 +116,8 @@ class SimulatedNode:
         }
         return raw, sent
 
-    def report(self, step, percent, state="running", **more):
-        raw, sent = self.signed({"step": step, "percent": percent, "state": state} | more)
+    def report(self, step, percent, state="running", stamp=None, **more):
+        raw, sent = self.signed({"step": step, "percent": percent, "state": state} | more, stamp)
         return self.door.post(
             "/v1/report", raw, headers=sent, content_type="application/json", expect_errors=True
         )
@@ -170,6 +171,7 @@ class Stand:
             make_door(DoorDeps(self.conf, self.database, self.conductors, clock=self.clock))
         )
         self.machines = {}
+        self.told = []
 
     def clock(self):
         return time.time() + self.offset
@@ -232,7 +234,7 @@ class Stand:
         for name, credential in self.credentials().items():
             if name not in self.machines and credential.split(":")[0] in records:
                 role = records[credential.split(":")[0]]["role"]
-                self.machines[name] = SimulatedNode(self.door, credential, role)
+                self.machines[name] = SimulatedNode(self.door, credential, role, self.clock)
         for node in list(self.machines.values()):
             if node.node_id in records and only(records[node.node_id]):
                 self.step(node)
@@ -259,17 +261,25 @@ class Stand:
             if node.role == "master":
                 more["join_tokens"] = {"worker": "SWMTKN-w", "manager": "SWMTKN-m"}
                 more["swarm_nodes"] = [
-                    {"id": n.engine_id, "hostname": n.node_id, "state": "ready", "availability": "active"}
-                    | {"role": "worker", "labels": getattr(n, "labels", {})}
+                    {"id": n.engine_id, "hostname": n.node_id, "state": n.state, "role": "worker"}
+                    | {"availability": n.availability, "labels": n.labels}
                     for n in self.machines.values()
                     if n.swarm
                 ]
             answer = node.report("ready", 100, "ok", **more)
             if answer.status_int == 200:
-                for ident, labels in answer.json.get("set_labels", {}).items():
-                    for other in self.machines.values():
-                        if other.engine_id == ident:
-                            other.labels = labels
+                self.instructed(answer.json)
+
+    def instructed(self, answer):
+        """A master does to the swarm what it is told."""
+        self.told.append({k: v for k, v in answer.items() if k in {"set_labels", "drain", "remove"}})
+        for other in self.machines.values():
+            if other.engine_id in answer.get("set_labels", {}):
+                other.labels = answer["set_labels"][other.engine_id]
+            if other.engine_id in answer.get("drain", ()):
+                other.availability = "drain"
+            if other.engine_id in answer.get("remove", ()):
+                other.swarm = False
 
     def converge(self, uuid, *, passes=60, until=lambda c: not c["status"].endswith("IN_PROGRESS")):
         """Passes of conductor and machines until the cluster is as wanted; its last answer."""
