@@ -6,7 +6,7 @@ from magnum_lite.conductor import authorities
 from magnum_lite.conductor.leaving import drain_leaving
 from magnum_lite.conductor.node_records import ensure_node_records
 from magnum_lite.conductor.outcome import DONE, Outcome
-from magnum_lite.conductor.progress import learn_facts, observe, signal_ready
+from magnum_lite.conductor.progress import learn_facts, observe, release_left, signal_ready
 from magnum_lite.conductor.stack import ensure_stack, ensure_stack_gone
 from magnum_lite.conductor.work import Work
 from magnum_lite.db import certificates, clusters, events
@@ -31,6 +31,7 @@ def ensure_stack_or_help(work: Work) -> Outcome:
     if outcome is not DONE:
         learn_facts(work)
         signal_ready(work)
+        release_left(work)
     return outcome
 
 

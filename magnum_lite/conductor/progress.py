@@ -22,13 +22,14 @@ _LOG_TAIL = 600
 
 def learn_facts(work: Work) -> Stack | None:
     """The stack, and what its outputs say written into the node records."""
-    lacking = any(not n["stack_id"] or not n["address"] or not n["server_id"] for n in work.members())
+    awaited = [*work.members(), *_left(work)]
+    lacking = any(not n["stack_id"] or not n["address"] or not n["server_id"] for n in awaited)
     stack = stacks.find(work, outputs=lacking or not work.cluster["api_address"])
     if stack is None or not stack.outputs:
         return stack
     facts = work.driver.facts(stack.outputs)
     known = {(f.role, f.index): f for f in facts.nodes}
-    for node in work.members():
+    for node in awaited:
         fact = known.get((node["role"], node["index"]))
         if fact is not None:
             found = {
@@ -54,6 +55,18 @@ def signal_ready(work: Work) -> None:
     for node in fresh:
         if seen.get(node["engine_id"] or "") == "ready":
             _signal(work, node, "SUCCESS", "the node is in the swarm")
+
+
+def _left(work: Work) -> list[Row]:
+    """Nodes that leave before they were ready, while Heat still waits for them."""
+    return [n for n in work.nodes if n["state"] == NodeState.LEAVING and n["in_stack"] and not n["signalled"]]
+
+
+def release_left(work: Work) -> None:
+    """Heat takes the next change only when this one has ended: let it wait for nobody who leaves."""
+    for node in _left(work):
+        if node["stack_id"]:
+            _signal(work, node, "SUCCESS", "the node is not wanted any more")
 
 
 def _engine_nodes(work: Work) -> Mapping[str, str]:
@@ -166,11 +179,21 @@ def observe(work: Work) -> Outcome:
     if not stacks.has_begun(work, stack):
         return Wait(interval, "Heat begins.")
     if stack.status == "FAILED":
-        if stacks.may_retry(work, stack):
-            return Wait(interval, "Heat was interrupted; asking again.")
-        found = stacks.faults(work, stack)
-        first = next(iter(found.items()), ("stack", stack.reason))
-        return Failed(f"{first[0]}: {first[1] or stack.reason}"[:2000], found)
+        return _after_failure(work, stack)
+    return _nodes_and_rest(work, stack)
+
+
+def _after_failure(work: Work, stack: Stack) -> Outcome:
+    if stacks.may_retry(work, stack):
+        return Wait(work.ports.conf.conductor.busy_interval, "Heat was interrupted; asking again.")
+    found = stacks.faults(work, stack)
+    first = next(iter(found.items()), ("stack", stack.reason))
+    return Failed(f"{first[0]}: {first[1] or stack.reason}"[:2000], found)
+
+
+def _nodes_and_rest(work: Work, stack: Stack) -> Outcome:
+    """The stack is well: wait for nodes and Heat, then see to what leaves and to labels."""
+    interval = work.ports.conf.conductor.busy_interval
     ready = [n for n in work.members() if n["state"] == NodeState.READY]
     total = len(work.members())
     if len(ready) < total:
@@ -184,4 +207,5 @@ def observe(work: Work) -> Outcome:
 def _slowest(work: Work, ready: int, total: int) -> str:
     waiting = [n for n in work.members() if n["state"] != NodeState.READY]
     slow = min(waiting, key=lambda n: n["percent"])
-    return f"{ready} of {total} nodes are ready; {slow['hostname']} is at {slow['step'] or 'boot'} ({slow['percent']} %)."
+    where = f"{slow['hostname']} is at {slow['step'] or 'boot'} ({slow['percent']} %)"
+    return f"{ready} of {total} nodes are ready; {where}."

@@ -5,7 +5,8 @@ import re
 from magnum_lite.conductor.node_records import credentials
 from magnum_lite.conductor.outcome import DONE, Failed, Outcome, Wait
 from magnum_lite.conductor.work import Work
-from magnum_lite.db import nodes
+from magnum_lite.db import nodegroups, nodes
+from magnum_lite.db.rows import Row
 from magnum_lite.models.stack import TAG, ResourceFault, Stack, cluster_tag
 from magnum_lite.models.status import Action
 from magnum_lite.orchestration.stacks import StackConflict, StackExists, StackRefused
@@ -37,7 +38,8 @@ def ensure_stack(work: Work) -> Outcome:
     """Done once Heat has the request of this generation, whatever it makes of it."""
     stack = find(work)
     if stack is None:
-        return _create(work)
+        lost = [n for n in work.nodes if n["in_stack"]]
+        return _lost(work, lost) if lost else _create(work)
     if stack.id != work.cluster["stack_id"]:
         _adopt(work, stack)
     if work.cluster["applied_generation"] == work.cluster["generation"]:
@@ -47,6 +49,21 @@ def ensure_stack(work: Work) -> Outcome:
             return Wait(work.ports.conf.conductor.busy_interval, "The stack is being deleted.")
         return Wait(work.ports.conf.conductor.busy_interval, "An earlier change of the stack goes on.")
     return _update(work, stack)
+
+
+def _lost(work: Work, lost: list[Row]) -> Outcome:
+    """Nobody but the user decides that a stack which somebody deleted is made again, with new nodes."""
+    if work.cluster["applied_generation"] == work.cluster["generation"]:
+        return Failed("The stack is gone: somebody else deleted it. Update the cluster to make it again.")
+    with work.write() as connection:
+        for node in lost:
+            nodes.delete(connection, node["uuid"])
+            work.nodes.remove(node)
+        for group in work.groups:
+            nodegroups.update(connection, group["uuid"], {"removed_indices": []})
+            group["removed_indices"] = []
+    work.tell("stack", "The stack is gone: somebody else deleted it. It is made again.", level="warning")
+    return Wait(0.0)  # its nodes are recorded first
 
 
 def _create(work: Work) -> Outcome:

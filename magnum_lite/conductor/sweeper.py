@@ -5,6 +5,7 @@ from oslo_log import log
 from magnum_lite.conductor.ports import Ports
 from magnum_lite.db import clusters, events
 from magnum_lite.db.projects import alive, all_projects
+from magnum_lite.db.rows import Row
 from magnum_lite.models.stack import TAG, Stack
 from magnum_lite.orchestration.stacks import OrchestrationError
 
@@ -34,12 +35,21 @@ def sweep(ports: Ports) -> list[Stack]:
         if row is None:
             orphans.append(stack)
             LOG.warning("stack without cluster stack=%s project=%s", stack.id, stack.project_id)
-        elif stack.name != row["stack_name"] and stack.id != row["stack_id"]:
+        elif _is_duplicate(row, stack):
             _remove_duplicate(ports, row, stack)
     return orphans
 
 
-def _remove_duplicate(ports: Ports, row: dict, stack: Stack) -> None:  # type: ignore[type-arg]
+def _is_duplicate(row: Row, stack: Stack) -> bool:
+    """The row knows its stack by id, or at first only by the name that it will have (which two may have:
+    Heat has no unique constraint on names).
+    """
+    if row["stack_id"]:
+        return bool(stack.id != row["stack_id"])
+    return bool(stack.name != row["stack_name"])
+
+
+def _remove_duplicate(ports: Ports, row: Row, stack: Stack) -> None:
     now = ports.database.now()
     if row["lease_expires"] and row["lease_expires"] > now - 2 * ports.conf.conductor.lease_seconds:
         return  # somebody may be at it

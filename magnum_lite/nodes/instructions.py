@@ -48,7 +48,6 @@ def _entry(deps: DoorDeps, node: Row, members: list[Row]) -> dict[str, Any]:
 
 def _engine_work(members: list[Row], groups: list[Row]) -> dict[str, Any]:
     """What a master does for a conductor that can't reach the engine itself."""
-    out: dict[str, Any] = {}
     wanted = {g["uuid"]: g["node_labels"] for g in groups if g["node_labels"]}
     labels = {
         m["engine_id"]: wanted[m["nodegroup_id"]]
@@ -58,7 +57,5 @@ def _engine_work(members: list[Row], groups: list[Row]) -> dict[str, Any]:
     leaving = [m for m in members if m["state"] == NodeState.LEAVING and m["engine_id"]]
     drain = [m["engine_id"] for m in leaving if m["leave_step"] == "draining"]
     remove = [m["engine_id"] for m in leaving if m["leave_step"] == "removed"]
-    for name, value in (("set_labels", labels), ("drain", drain), ("remove", remove)):
-        if value:
-            out[name] = value
-    return out
+    wishes = {"set_labels": labels, "drain": drain, "remove": remove}
+    return {name: value for name, value in wishes.items() if value}

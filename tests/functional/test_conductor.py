@@ -248,7 +248,7 @@ def test_a_silent_node_is_named_at_its_deadline(stand):
     found = stand.get(uuid)
     assert found["status"] == "CREATE_FAILED"
     assert list(found["faults"]) == [silent["hostname"]]
-    for part in (silent["hostname"], "silent for", "step enrol"):
+    for part in (silent["hostname"], "silent for", "step swarm"):
         assert part in found["status_reason"]
 
 
@@ -336,10 +336,16 @@ def test_a_stack_that_somebody_deleted_is_named_and_made_again(stand):
     uuid = started(stand)
     (stack,) = stand.stacks.find(None, [])
     stand.stacks.delete(PROJECT, stack.id)
+    before = {n["uuid"] for n in nodes(stand, uuid).values()}
     found = stand.converge(uuid)
-    assert found["status"] in {"CREATE_FAILED", "CREATE_COMPLETE"}
+    assert found["status"] == "CREATE_FAILED"
+    assert "somebody else deleted it" in found["status_reason"]
+    stand.machines.clear()
     scale(stand, uuid, 2)
     assert settle(stand, uuid)["status"] == "UPDATE_COMPLETE"
+    assert not before & {n["uuid"] for n in nodes(stand, uuid).values()}
+    (again,) = stand.stacks.find(None, [])
+    assert again.id == stand.get(uuid)["stack_id"] != stack.id
 
 
 def test_health(stand):

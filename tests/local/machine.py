@@ -162,7 +162,7 @@ class Machine:
             ["losetup", "--list", "--noheadings"], capture_output=True, text=True, check=False
         )
         volumes = [line for line in loops.stdout.splitlines() if str(self.state_dir) in line]
-        return {"nodes": nodes, "networks": networks, "volumes": volumes}
+        return {"nodes": sorted(nodes), "networks": sorted(networks), "volumes": sorted(volumes)}
 
     def pid(self, unit):
         return next(p.pid for p in runtime.status(self.state_dir) if p.name == unit)

@@ -228,9 +228,7 @@ class Stand:
     def boot(self, only=lambda node: True):
         """Let every machine that Heat made go one step on, as its scripts would."""
         with self.database.read() as connection:
-            records = {
-                r["uuid"]: dict(r) for r in connection.execute(schema.node.select()).mappings()
-            }
+            records = {r["uuid"]: dict(r) for r in connection.execute(schema.node.select()).mappings()}
         for name, credential in self.credentials().items():
             if name not in self.machines and credential.split(":")[0] in records:
                 role = records[credential.split(":")[0]]["role"]
