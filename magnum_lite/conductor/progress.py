@@ -17,7 +17,7 @@ from magnum_lite.orchestration.stacks import StackNotFound
 
 LOG = log.getLogger(__name__)
 HANDLE = "ready_handle"
-_LOG_TAIL = 600
+_LOG_LINES, _LOG_TAIL = 6, 900
 
 
 def learn_facts(work: Work) -> Stack | None:
@@ -127,7 +127,8 @@ def node_faults(work: Work) -> dict[str, str]:
     out = {}
     for node in work.members():
         if node["state"] == NodeState.FAILED:
-            tail = f" Last log lines: {node['log'][-_LOG_TAIL:]}" if node["log"] else ""
+            lines = "\n".join((node["log"] or "").strip().splitlines()[-_LOG_LINES:])[-_LOG_TAIL:]
+            tail = f" Last log lines:\n{lines}\n" if lines else ""
             out[node["hostname"]] = f"step {node['step'] or 'boot'}: {node['message'] or 'no message'}.{tail}"
     return out
 

@@ -180,7 +180,7 @@ def test_a_broken_step_is_named_and_a_retry_is_possible(machine, tenant):
     print(f"failed after {time.monotonic() - started:.1f} s: {found['status_reason'][:300]}")
     assert found["status"] == "CREATE_FAILED"
     assert "step engine" in found["status_reason"]
-    assert any("btrfs" in text for text in found["bay_faults"].values()), found["bay_faults"]
+    assert any("graphdriver" in text for text in found["bay_faults"].values()), found["bay_faults"]
     assert all("manager" in n or "worker" in n for n in found["bay_faults"])
     errors = [e for e in tenant.get(f"/bays/{uuid}/events")["events"] if e["level"] == "error"]
     assert any(e["step"] == "engine" and e["detail"] for e in errors)
