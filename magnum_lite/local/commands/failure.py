@@ -6,6 +6,8 @@ from typing import IO, Any
 
 import click
 
+from magnum_lite.local.commands import output
+
 
 class Exit(enum.IntEnum):
     """Exit codes of every command but ``doctor``, which has its own classes."""
@@ -23,7 +25,7 @@ class Failure(click.ClickException):
 
     def __init__(self, message: str, *advice: str, code: Exit = Exit.FAILED) -> None:
         super().__init__(message)
-        self.advice = advice
+        self.advice = tuple(map(output.typed, advice))
         self.exit_code = int(code)  # type: ignore[misc]  # click declares it a class variable
 
     def show(self, file: IO[Any] | None = None) -> None:

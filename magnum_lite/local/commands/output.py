@@ -4,6 +4,8 @@ them from pipes and files. ``NO_COLOR`` is honoured (https://no-color.org).
 
 import json
 import os
+import re
+import shlex
 import sys
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -37,10 +39,27 @@ def quoted(text: str, *, err: bool = False) -> None:
 
 def next_commands(*pairs: tuple[str, str]) -> None:
     """What to type next: (command, what it does)."""
-    width = max(len(command) for command, _ in pairs)
+    lines = [(typed(command), meaning) for command, meaning in pairs]
+    width = max(len(command) for command, _ in lines)
     click.echo("\nNext:")
-    for command, meaning in pairs:
+    for command, meaning in lines:
         click.echo(f"  {style(command.ljust(width), 'cyan')}  {meaning}")
+
+
+def typed(text: str) -> str:
+    """The text with this run's global options after each ``magnum-lite``, so that it can be pasted."""
+    context = click.get_current_context(silent=True)
+    if context is None:
+        return text
+    root = context.find_root()
+    options = [
+        f"{option} {shlex.quote(str(root.params[name]))}"
+        for name, option in (("state_dir", "--state-dir"), ("os_cloud", "--os-cloud"))
+        if root.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+    ]
+    return re.sub(
+        r"\bmagnum-lite (?=[a-z])", " ".join(["magnum-lite", *options, ""]).replace("\\", r"\\"), text
+    )
 
 
 def style(text: str, colour: str) -> str:

@@ -1,6 +1,7 @@
 """The demo as a whole: what is prepared, the chapters in order, and the end, which always cleans up."""
 
 import contextlib
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,11 @@ CREATE_MINUTES = 10
 
 
 def run(state_dir: Path, *, keep: bool) -> None:
-    """The whole tour. Raises Failure with what went wrong, after cleaning up."""
+    """The whole tour. Raises Failure with what went wrong, after cleaning up; SIGTERM and SIGHUP are
+    taken like Ctrl-C, so that they clean up, too.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     tell = Narrator()
     with _cloud(state_dir, tell, keep=keep) as settings:
         rest = connect(state_dir)
@@ -39,7 +44,7 @@ def run(state_dir: Path, *, keep: bool) -> None:
                 if not keep:
                     _delete(rest, tell, bay, model)
         if keep:
-            _explain_kept(state_dir, settings)
+            _explain_kept(settings)
         else:
             _nothing_left(rest, settings, before, tell)
     click.echo(f"\ndemo: OK in {tell.seconds:.0f} s")
@@ -145,7 +150,10 @@ def _bay(rest: Rest, model: dict[str, Any], tell: Narrator, *, keep: bool) -> It
         yield bay
     except BaseException:
         output.warn("Cleaning up.", err=True)
-        remove_bays(rest, model["uuid"])
+        try:
+            remove_bays(rest, model["uuid"])
+        except Failure as failure:  # what went wrong first is what is to be told last
+            output.failed(f"Not cleaned up: {failure.message}", err=True)
         raise
     if keep:
         return
@@ -191,16 +199,15 @@ def _nothing_left(rest: Rest, settings: state.Settings, before: leftovers.Invent
     output.done(f"As before the bay: {now.text()}")
 
 
-def _explain_kept(state_dir: Path, settings: state.Settings) -> None:
-    option = "" if state_dir == state.default_state_dir() else f" --state-dir {state_dir}"
+def _explain_kept(settings: state.Settings) -> None:
     click.echo("\nThe bay is kept, and so is the registry.")
     output.next_commands(
-        (f'eval "$(magnum-lite{option} env {BAY})"', "point docker at it"),
+        (f'eval "$(magnum-lite env {BAY})"', "point docker at it"),
         ("docker info; docker stack services talk", "what runs"),
         (
             f"export OS_CLIENT_CONFIG_FILE={settings.state_dir}/clouds.yaml OS_CLOUD=magnum-lite",
             "for openstack coe …",
         ),
-        (f"magnum-lite{option} delete {BAY}", "remove the bay"),
-        (f"magnum-lite{option} down --purge", "remove everything"),
+        (f"magnum-lite delete {BAY}", "remove the bay"),
+        ("magnum-lite down --purge", "remove everything"),
     )

@@ -150,7 +150,8 @@ def place(stage: Stage) -> None:
     }
     tell.run(
         "docker", "service", "create", "--detach", "--quiet", "--name", "ssd", "--replicas", "2",
-        "--endpoint-mode", "dnsrr", "--constraint", "node.labels.storage==ssd", image, "sleep", "100000",
+        "--endpoint-mode", "dnsrr", "--stop-grace-period", "1s", "--constraint", "node.labels.storage==ssd",
+        image, "sleep", "100000",
         shown=lambda _: False,
     )  # fmt: skip
     _until_replicas(stage, {"ssd": "2/2"}, prefix="")
