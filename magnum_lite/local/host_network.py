@@ -72,8 +72,11 @@ def ensure(settings: state.Settings) -> None:
 def admit_transit(settings: state.Settings) -> None:
     """Let the link through Docker's FORWARD chain, whose policy is DROP; DOCKER-USER is made for that.
 
-    Call when dockerd is up, each time: it makes the chain anew.
+    Call when dockerd is up, each time. It makes the chain with its first bridge only, and keeps one
+    that is there: after a reboot there is none until a bay is made.
     """
+    if not succeeds(*inside(settings, "iptables", "-w", "-n", "-L", "DOCKER-USER")):
+        run(*inside(settings, "iptables", "-w", "-N", "DOCKER-USER"))
     for direction in ("-i", "-o"):
         rule = ("DOCKER-USER", direction, settings.inner_link, "-j", "ACCEPT")
         if not succeeds(*inside(settings, "iptables", "-w", "-C", *rule)):

@@ -157,7 +157,7 @@ class Keeper:
         while process is not None and process.pid == pid and processes.alive(process):
             if self._stopping.is_set():
                 return
-            if self.service.ready():
+            if self._serves():
                 if processes.alive(process):
                     self.ready.set()
                     LOG.info("service_ready name=%s pid=%d", self.service.name, pid)
@@ -170,6 +170,14 @@ class Keeper:
                 processes.end(process, seconds=self.service.stop_seconds, name=self.service.name)
                 return
             self._stopping.wait(READY_POLL_SECONDS)
+
+    def _serves(self) -> bool:
+        """A look that fails is a no: were it to end the watch, nobody would ever see it ready."""
+        try:
+            return self.service.ready()
+        except Exception as error:  # noqa: BLE001 -- whatever it is, the deadline still holds
+            LOG.warning("readiness_unknown name=%s error=%s", self.service.name, error)
+            return False
 
     def _tell(self, condition: Condition, *, reason: str = "") -> None:
         process = self._process

@@ -120,6 +120,19 @@ def test_one_that_never_serves_is_started_again(settings, start):
     eventually(lambda: unit(settings, "s").get("restarts", 0) >= 1)
 
 
+def test_a_look_that_fails_is_repeated(settings, start):
+    looks = []
+
+    def look():
+        looks.append(1)
+        if len(looks) < 3:
+            raise ConnectionError("not yet")
+        return True
+
+    start(Service("s", SLEEP, look))
+    assert ready_pid(settings, "s")
+
+
 def test_a_task_is_repeated_until_it_succeeds(settings, start, monkeypatch):
     monkeypatch.setattr(supervisor, "TASK_PAUSES", (0.01, 0.01, 0.01))
     tries = []
