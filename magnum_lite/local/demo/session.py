@@ -30,7 +30,13 @@ def run(state_dir: Path, *, keep: bool) -> None:
     """
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
-    tell = Narrator()
+    try:
+        _tour(state_dir, Narrator(), keep=keep)
+    except KeyboardInterrupt:
+        raise Failure("Interrupted; the demo has cleaned up.", code=Exit.INTERRUPTED) from None
+
+
+def _tour(state_dir: Path, tell: Narrator, *, keep: bool) -> None:
     with _cloud(state_dir, tell, keep=keep) as settings:
         rest = connect(state_dir)
         _remove_earlier(rest, settings)
