@@ -32,7 +32,8 @@ missing_packages() {
     "$python" -c 'import ensurepip' 2>/dev/null || echo python3-venv
     local pair
     for pair in ip:iproute2 iptables:iptables mmdebstrap:mmdebstrap openssl:openssl mkfs.ext4:e2fsprogs \
-        losetup:mount nsenter:util-linux flock:util-linux sysctl:procps shellcheck:shellcheck git:git curl:curl; do
+        losetup:mount nsenter:util-linux flock:util-linux sysctl:procps shellcheck:shellcheck git:git curl:curl \
+        busybox:busybox-static; do
         has "${pair%%:*}" || echo "${pair#*:}"
     done
     [ "$(docker_version)" -ne 0 ] || echo docker.io

@@ -9,7 +9,7 @@ python_files=(magnum_lite tests alembic)
 "$bin/ruff" format --check "${python_files[@]}"
 "$bin/mypy"
 "$bin/lint-imports"
-"$bin/bandit" --quiet --recursive --configfile pyproject.toml --severity-level medium magnum_lite
+"$bin/bandit" --quiet --recursive --configfile pyproject.toml --severity-level medium magnum_lite 2> >(grep -v WARNING >&2)
 mapfile -t scripts < <(git ls-files | while read -r f; do
     head -c 64 "$f" | head -n 1 | grep -qE '^#!.*\b(ba)?sh$|^# shellcheck shell=' && echo "$f"
 done)

@@ -10,8 +10,15 @@ from magnum_lite.conductor.progress import learn_facts, observe, release_left, s
 from magnum_lite.conductor.stack import ensure_stack, ensure_stack_gone
 from magnum_lite.conductor.work import Work
 from magnum_lite.db import certificates, clusters, events
+from magnum_lite.models.certificate import Purpose
 
 Phase = Callable[[Work], Outcome]
+_FOR = {
+    Purpose.CLUSTER: "its API",
+    Purpose.NODE: "its nodes",
+    Purpose.ETCD: "etcd",
+    Purpose.FRONT_PROXY: "the front proxy",
+}
 
 
 def ensure_authorities(work: Work) -> Outcome:
@@ -21,7 +28,7 @@ def ensure_authorities(work: Work) -> Outcome:
         with work.write() as connection:
             if purpose.value not in certificates.authorities(connection, work.uuid):
                 certificates.insert_authority(connection, row)
-        work.tell("certificate", f"The cluster's own CA for {purpose.value} was made.")
+        work.tell("certificate", f"The cluster's own CA for {_FOR[purpose]} was made.")
     return DONE
 
 

@@ -63,7 +63,7 @@ class SwarmNode:
 def _node(raw: Mapping[str, Any]) -> SwarmNode:
     manager = raw.get("ManagerStatus") or {}
     status, spec, description = raw["Status"], raw["Spec"], raw.get("Description") or {}
-    address = manager.get("Addr", "").rpartition(":")[0] if status.get("Addr") == "0.0.0.0" else None  # noqa: S104
+    address = manager.get("Addr", "").rpartition(":")[0] if status.get("Addr") == "0.0.0.0" else None  # noqa: S104  # nosec B104
     return SwarmNode(
         id=raw["ID"],
         hostname=description.get("Hostname", ""),

@@ -141,6 +141,8 @@ def _record(connection: Connection, cluster: Row, node: Row, values: Mapping[str
     sick = "healthy" in values and values["healthy"] != node["healthy"] and node["healthy"] is not None
     if not moved and not sick:
         return
+    if values["state"] == NodeState.LEAVING:
+        return  # it was told to go: that it is out of the engine is no news
     failed = values["state"] == NodeState.FAILED or (sick and values["healthy"] is False)
     events.add(
         connection,

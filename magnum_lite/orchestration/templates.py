@@ -81,7 +81,7 @@ class Templates:
         return {**loaded.files, **extra}
 
     def _read(self, path: str, files: dict[str, str], expected: set[str]) -> dict[str, Any]:
-        document = yaml.load((self._root / path).read_text(), Loader=_Loader)  # noqa: S506 - a SafeLoader
+        document = yaml.load((self._root / path).read_text(), Loader=_Loader)  # noqa: S506  # nosec B506
         # Anchors make one object of several: rewriting it twice would resolve a path twice.
         document = json.loads(json.dumps(document))
         for holder, key in _references(document):

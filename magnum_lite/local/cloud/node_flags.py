@@ -22,7 +22,7 @@ def host_config(api: Any, spec: NodeSpec, network: str) -> dict[str, Any]:
         cap_add=["ALL"],
         cap_drop=["SYS_RESOURCE"],
         device_cgroup_rules=["a *:* rwm"],
-        tmpfs={"/run": "exec", "/tmp": "exec"},  # noqa: S108 - mount points inside the node
+        tmpfs={"/run": "exec", "/tmp": "exec"},  # noqa: S108  # nosec B108
         mem_limit=f"{spec.ram_mib}m",
         # dockerd refuses more CPUs than the machine has
         nano_cpus=min(spec.vcpus, int(api.info()["NCPU"])) * 10**9,

@@ -50,7 +50,7 @@ class Ports:
                 values["mac_address"] = addresses.check_mac(values["mac_address"])
             else:
                 first = next(iter(values["fixed_ips"]), None)
-                values["mac_address"] = addresses.mac(first["ip_address"] if first else "0.0.0.0")  # noqa: S104
+                values["mac_address"] = addresses.mac(first["ip_address"] if first else "0.0.0.0")  # noqa: S104  # nosec B104
             record = stamped(call.project, values) | {"status": "DOWN"} | (internal or MARK)
             return self._store.put("port", record)
 
