@@ -57,7 +57,7 @@ def _records(ports: Ports, node_id: str) -> tuple[Row, Row]:
 
 
 def _verified(field: str, pem: Any) -> csr.VerifiedCSR:
-    if not isinstance(pem, str):
+    if not isinstance(pem, str) or not pem.isascii():
         raise InvalidInput(Problem(field, "must be a certificate signing request in PEM form"))
     try:
         return csr.verify(pem)

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from oslo_log import log
+
 from magnum_lite.db import clusters, events, nodes
 from magnum_lite.db.rows import Row
 from magnum_lite.db.session import Connection
@@ -14,15 +16,21 @@ from magnum_lite.models.status import NodeState
 from magnum_lite.nodes.deps import DoorDeps
 from magnum_lite.pki import signatures
 
+LOG = log.getLogger(__name__)
 STEPS = ("boot", "enrol", "engine", "swarm", "ready")
 STATES = ("running", "ok", "failed")
 MAX_LOG = 16 * 1024
 MAX_LOGS = 64 * 1024
 MAX_SKEW = 900.0
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_JOIN_TOKEN = re.compile(r"SWMTKN-[A-Za-z0-9-]{1,250}")
 _SECRETS = re.compile(
-    r"SWMTKN-[\w-]+|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
-    r"|(?<=://)[^/@\s]+(?=@)|(?i:(?<=token[=: ])|(?<=password[=: ]))\S+",
+    r"SWMTKN-[\w-]+"
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
+    r"|(?<=://)[^/@\s]+(?=@)"  # of a URL
+    r"|(?<=[0-9a-f]{12}:)[0-9a-f]{64}"  # of a bootstrap credential
+    r"|(?P<name>(?i:(?:password|passwd|token|secret)[\"']?\s*[=:]\s*|--(?:password|token)\s+"
+    r"|(?:bearer|basic)\s+))[\"']?[^\s\"',}]+",
     re.DOTALL,
 )
 
@@ -35,7 +43,7 @@ class Unsigned(Forbidden):
 
 def clean(text: Any, limit: int) -> str:
     """The end of a text, without control characters and without what opens something."""
-    return _SECRETS.sub("***", _CONTROL.sub("", str(text)))[-limit:]
+    return _SECRETS.sub(lambda m: f"{m['name'] or ''}***", _CONTROL.sub("", str(text)))[-limit:]
 
 
 def signer(deps: DoorDeps, node_id: str, timestamp: str, signature: str, body: bytes) -> Row:
@@ -48,7 +56,7 @@ def signer(deps: DoorDeps, node_id: str, timestamp: str, signature: str, body: b
         raise Unsigned("X-Node-Timestamp or X-Node-Signature is missing or not readable.") from None
     message = timestamp.encode() + b"\n" + body
     known = node is not None and node["identity"] and signatures.verify(node["identity"], message, raw)
-    if node is None or not known or abs(seconds - deps.clock()) > MAX_SKEW:
+    if node is None or not known or not abs(seconds - deps.clock()) <= MAX_SKEW:  # NaN compares as false
         raise Unsigned("The signature does not verify, or its time is off.")
     return node
 
@@ -123,6 +131,7 @@ def store(deps: DoorDeps, node: Row, timestamp: float, report: Mapping[str, Any]
     """Write a report down; the node as it is now, and its cluster. Raises Unsigned for a replay."""
     values = _values(deps, node, report)
     with deps.database.write() as connection:
+        _check_engine_id(connection, node, values)
         if not nodes.report(connection, node["uuid"], timestamp, values):
             raise Unsigned("This report, or a newer one, was seen already.")
         cluster = clusters.by_uuid(connection, node["cluster_id"])
@@ -131,8 +140,21 @@ def store(deps: DoorDeps, node: Row, timestamp: float, report: Mapping[str, Any]
         _record(connection, cluster, node, values)
     tokens = report.get("join_tokens")
     if node["role"] == "master" and isinstance(tokens, dict):
-        deps.conductors.keep_join_tokens(node["uuid"], {k: str(v)[:200] for k, v in tokens.items()})
+        good = {k: v for k, v in tokens.items() if isinstance(v, str) and _JOIN_TOKEN.fullmatch(v)}
+        deps.conductors.keep_join_tokens(
+            node["uuid"], {k: good[k] for k in ("manager", "worker") if k in good}
+        )
     return node | values, cluster
+
+
+def _check_engine_id(connection: Connection, node: Row, values: dict[str, Any]) -> None:
+    """Nodes are drained and removed by their id in the engine: nobody gets another one's."""
+    claimed = values.get("engine_id")
+    if claimed and claimed != node["engine_id"]:
+        others = nodes.of_cluster(connection, node["cluster_id"])
+        if any(o["engine_id"] == claimed and o["uuid"] != node["uuid"] for o in others):
+            LOG.warning("node claims the engine id of another node=%s", node["uuid"])
+            del values["engine_id"]
 
 
 def _record(connection: Connection, cluster: Row, node: Row, values: Mapping[str, Any]) -> None:
