@@ -71,7 +71,7 @@ def test_a_masters_names_come_from_the_record(stand, booted):
 
 
 def test_a_master_without_address_is_asked_to_come_again(stand, booted):
-    uuid, machines = booted
+    _uuid, machines = booted
     manager = _one(machines, "manager")
     _update(stand, manager.node_id, address=None)
     answer = manager.enrol()
@@ -109,11 +109,11 @@ def test_an_unused_token_ends(stand, booted):
 
 
 def test_what_a_reader_finds_in_heat_afterwards_is_worthless(stand, booted):
-    uuid, machines = booted
+    uuid, _machines = booted
     assert stand.converge(uuid)["status"] == "CREATE_COMPLETE"
     for credential in stand.credentials().values():
         for role in ("worker", "master"):
-            assert SimulatedNode(stand.door, credential, role).enrol().status_int == 403
+            assert SimulatedNode(stand.door, credential, role).enrol().status_int in {400, 403}
 
 
 @pytest.mark.parametrize("state", ["leaving", "gone"])
@@ -145,7 +145,7 @@ def test_a_csr_that_asks_for_power(stand, booted):
 @pytest.mark.parametrize("body", [[], None, "x", 1, {}, {"node_id": 5, "token": []}, {"node_id": "x" * 300}])
 def test_nonsense_is_refused(stand, body):
     answer = stand.door.post_json("/v1/enrol", body, expect_errors=True)
-    assert answer.status_int in {400, 403}
+    assert answer.status_int in {400, 401, 403}
 
 
 def test_broken_bodies(stand):
