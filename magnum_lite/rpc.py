@@ -81,6 +81,8 @@ class Conductors:
             answer = self._client.call({}, method, **arguments)
         except oslo_messaging.MessagingException as error:
             raise errors.Unavailable("conductor") from error
+        except Exception as error:  # a built-in one, remade from the wire: its text is not for callers
+            raise errors.MagnumLiteError("The conductor failed; its log says more.") from error
         if "error" in answer:
             _raise(answer["error"])
         return answer["result"]

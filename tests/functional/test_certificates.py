@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -70,7 +71,7 @@ def test_every_cluster_has_its_own(home):
     home.converge(other)
     mine, theirs = (home.api.get(f"/v1/certificates/{u}").json["pem"] for u in (home.made, other))
     assert mine != theirs
-    with pytest.raises(Exception, match="."):
+    with pytest.raises((InvalidSignature, ValueError)):
         read(sign(home)).verify_directly_issued_by(x509.load_pem_x509_certificate(theirs.encode()))
 
 
