@@ -178,6 +178,12 @@ def verify(pem: str | bytes) -> VerifiedCSR:
     except UnsupportedAlgorithm:
         reason = "The CSR's key or signature is of a type that is not accepted. Use ECDSA P-256 or RSA 2048."
         raise InvalidCSR("csr-key", reason) from None
-    except (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+    except (
+        ValueError,
+        TypeError,
+        x509.InvalidVersion,
+        x509.DuplicateExtension,
+        x509.UnsupportedGeneralNameType,
+    ):
         # The library's texts speak of ASN.1 offsets; a tenant can do nothing with them.
         raise InvalidCSR("csr-malformed", "The CSR's content is malformed.") from None

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import docker
+import keystoneauth1.exceptions
 import openstack
 import requests
 from docker.tls import TLSConfig
@@ -63,7 +64,10 @@ class Tenant:
         """The bay when nothing goes on any more; None when it is gone."""
 
         def settled():
-            answer = self.call("GET", f"/bays/{uuid}")
+            try:
+                answer = self.call("GET", f"/bays/{uuid}")
+            except keystoneauth1.exceptions.ConnectFailure:
+                return None  # it was killed, and is on its way back
             if answer.status_code == 404:
                 return "gone"
             assert answer.status_code == 200, answer.text
@@ -173,7 +177,7 @@ class Machine:
         os.kill(before, signal.SIGKILL)
 
         def again():
-            return any(p.name == unit and p.pid not in {None, before} and p.state == "ready"
-                       for p in runtime.status(self.state_dir))  # fmt: skip
+            now = next(p for p in runtime.status(self.state_dir) if p.name == unit)
+            return bool(now.pid) and now.pid != before and now.state == "ready"
 
         eventually(f"{unit} runs again", again, 60)

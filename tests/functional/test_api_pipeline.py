@@ -1,0 +1,53 @@
+"""The whole pipeline: keystonemiddleware before everything but what is public."""
+
+import pytest
+import webtest
+
+from magnum_lite.api.app import make_application
+from magnum_lite.api.routes import ROUTES
+from tests.functional.conftest import errors
+from tests.support.stand import Stand, headers
+
+
+@pytest.fixture
+def pipeline(stand):
+    """The application as it is served, and nobody who could validate a token."""
+    stand.conf.set_override("www_authenticate_uri", "http://127.0.0.1:9/v3", group="keystone_authtoken") if (
+        "keystone_authtoken" in stand.conf
+    ) else None
+    return webtest.TestApp(make_application(stand.deps))
+
+
+@pytest.mark.parametrize(
+    "route", [r for r in ROUTES if not r.public], ids=lambda r: f"{r.method}-{'/'.join(r.path)}"
+)
+def test_nobody_gets_in_without_a_token(pipeline, route):
+    path = "/v1/" + "/".join("x" if p == "{ident}" else p for p in route.path)
+    for forged in ({}, headers(roles="admin"), headers() | {"HTTP_X_IDENTITY_STATUS": "Confirmed"}):
+        for found in (path, path.removeprefix("/v1"), path + "/"):
+            answer = pipeline.request(found, method=route.method, extra_environ=forged, expect_errors=True)
+            assert answer.status_int == 401, found
+            assert "WWW-Authenticate" in answer.headers
+
+
+def test_paths_that_are_not_served_need_a_token_too(pipeline):
+    for path in ("/v2", "/v1/nothing", "/healthcheck/x", "/v1/../healthcheck"):
+        assert pipeline.get(path, expect_errors=True).status_int == 401
+
+
+def test_what_is_public(pipeline):
+    for path in ("/", "/v1", "/v1/"):
+        assert pipeline.get(path).status_int == 200
+    assert pipeline.get("/healthcheck").status_int == 200
+    errors(pipeline.post("/", b"", expect_errors=True), 405)
+
+
+@pytest.mark.parametrize(
+    ("proxied", "base"), [(True, "https://cloud.example:443"), (False, "http://localhost:80")]
+)
+def test_forwarded_headers_are_believed_where_the_operator_says_so(tmp_path, proxied, base):
+    stand = Stand(tmp_path, api__proxied=proxied)
+    app = webtest.TestApp(make_application(stand.deps))
+    sent = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "cloud.example"}
+    href = app.get("/", headers=sent).json["versions"][0]["links"][0]["href"]
+    assert href.startswith(base.rsplit(":", 1)[0])
