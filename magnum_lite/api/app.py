@@ -79,6 +79,6 @@ def make_application(deps: Deps) -> Wsgi:
 
     checked: Wsgi = pipeline
     if deps.conf.api.proxied:
-        deps.conf.set_override("enable_proxy_headers_parsing", True, group="oslo_middleware")
-        checked = http_proxy_to_wsgi.HTTPProxyToWSGI(checked, {"oslo_config_config": deps.conf})
+        options = {"oslo_config_config": deps.conf, "enable_proxy_headers_parsing": True}
+        checked = http_proxy_to_wsgi.HTTPProxyToWSGI(checked, options)
     return checked

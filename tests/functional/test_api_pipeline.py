@@ -2,6 +2,7 @@
 
 import pytest
 import webtest
+from keystonemiddleware.opts import list_auth_token_opts
 
 from magnum_lite.api.app import make_application
 from magnum_lite.api.routes import ROUTES
@@ -11,10 +12,10 @@ from tests.support.stand import Stand, headers
 
 @pytest.fixture
 def pipeline(stand):
-    """The application as it is served, and nobody who could validate a token."""
-    stand.conf.set_override("www_authenticate_uri", "http://127.0.0.1:9/v3", group="keystone_authtoken") if (
-        "keystone_authtoken" in stand.conf
-    ) else None
+    """The application as it is served; no Keystone is there that could validate a token."""
+    for group, options in list_auth_token_opts():
+        stand.conf.register_opts(options, group=group)
+    stand.conf.set_override("www_authenticate_uri", "http://127.0.0.1:9/v3", group="keystone_authtoken")
     return webtest.TestApp(make_application(stand.deps))
 
 
@@ -25,7 +26,8 @@ def test_nobody_gets_in_without_a_token(pipeline, route):
     path = "/v1/" + "/".join("x" if p == "{ident}" else p for p in route.path)
     for forged in ({}, headers(roles="admin"), headers() | {"HTTP_X_IDENTITY_STATUS": "Confirmed"}):
         for found in (path, path.removeprefix("/v1"), path + "/"):
-            answer = pipeline.request(found, method=route.method, extra_environ=forged, expect_errors=True)
+            caller = webtest.TestApp(pipeline.app, extra_environ=forged)
+            answer = caller.request(found, method=route.method, expect_errors=True)
             assert answer.status_int == 401, found
             assert "WWW-Authenticate" in answer.headers
 

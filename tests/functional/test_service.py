@@ -37,11 +37,10 @@ def bus(tmp_path_factory):
 @pytest.fixture
 def filed(tmp_path):
     """A stand on a database in a file; its conductors look often."""
-    stand = Stand(
+    return Stand(
         tmp_path, f"sqlite:///{tmp_path}/db.sqlite", conductor__poll_interval=0.05, conductor__busy_interval=0.05,
         conductor__workers=4,
     )  # fmt: skip
-    return stand
 
 
 @pytest.fixture
