@@ -1,11 +1,66 @@
 """Fixtures for every suite."""
 
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
 import pytest
+import yaml
 
 from tests.support.stand import Stand
+
+CLOUDS = "MAGNUM_LITE_TEST_CLOUDS_YAML"
 
 
 @pytest.fixture
 def stand(tmp_path):
     """A whole service on in-memory twins."""
     return Stand(tmp_path)
+
+
+def _missing():
+    if os.geteuid() != 0:
+        return "needs root: the nodes are system containers"
+    for program in ("dockerd", "ip", "iptables", "nsenter"):
+        if shutil.which(program) is None and not Path(f"/usr/sbin/{program}").exists():
+            return f"needs {program}; tools/bootstrap.sh installs it"
+    return None
+
+
+@pytest.fixture(scope="session")
+def machine():
+    """The real one-machine cloud, brought up once for all suites and purged at their end;
+    MAGNUM_LITE_TEST_STATE_DIR takes one that runs already.
+    """
+    reason = _missing()
+    if reason:
+        pytest.skip(reason)
+    from tests.support.machine import Machine  # late: it imports much
+
+    given = os.environ.get("MAGNUM_LITE_TEST_STATE_DIR")
+    if given:
+        yield Machine(Path(given))
+        return
+    # not pytest's own directory: there are mounts below it, which its clean-up would stumble over
+    where = Path(tempfile.mkdtemp(prefix="magnum-lite-test-", dir="/var/tmp"))
+    found = Machine(where / "state")
+    try:
+        found.up()
+        yield found
+    finally:
+        found.purge()
+        shutil.rmtree(where, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def service_clouds(request, tmp_path_factory):
+    """A clouds.yaml with the cloud ``magnum-lite-service``, the conductor's own user: the one that the
+    environment names, else the one-machine cloud's.
+    """
+    if os.environ.get(CLOUDS):
+        return Path(os.environ[CLOUDS])
+    user = request.getfixturevalue("machine").service_user()
+    path = tmp_path_factory.mktemp("clouds") / "clouds.yaml"
+    path.write_text(yaml.safe_dump({"clouds": {"magnum-lite-service": {"auth": user}}}))
+    return path

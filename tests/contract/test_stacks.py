@@ -1,11 +1,10 @@
 """What the conductor may rely on, of the in-memory stacks and of a real Heat alike.
 
-The real one runs where ``MAGNUM_LITE_TEST_CLOUDS_YAML`` names a clouds.yaml with the cloud
-``magnum-lite-service``: the service user, who may act in at least two projects besides its own.
+The real one is the one-machine cloud's, or that of the service user in the clouds.yaml which
+``MAGNUM_LITE_TEST_CLOUDS_YAML`` names; he may act in at least two projects besides his own.
 """
 
 import contextlib
-import os
 import time
 import uuid
 from pathlib import Path
@@ -25,20 +24,14 @@ from magnum_lite.orchestration.stacks import (
 from magnum_lite.orchestration.templates import Templates
 
 TEMPLATES = Templates(Path(__file__).parent / "heat_templates")
-CLOUDS = "MAGNUM_LITE_TEST_CLOUDS_YAML"
 RUN = f"contract-{uuid.uuid4().hex[:8]}"
 
 
-def _cloud():
-    clouds = yaml.safe_load(Path(os.environ[CLOUDS]).read_text())["clouds"]
-    return clouds["magnum-lite-service"]["auth"]
-
-
-def _session(project_id):
+def _session(cloud, project_id):
     from keystoneauth1 import session
     from keystoneauth1.identity import v3
 
-    auth = dict(_cloud())
+    auth = dict(cloud)
     if project_id:
         for name in ("project_name", "project_domain_name", "project_domain_id"):
             auth.pop(name, None)
@@ -46,13 +39,14 @@ def _session(project_id):
     return session.Session(auth=v3.Password(**auth), timeout=30)
 
 
-def _real():
+def _real(clouds):
     from magnum_lite.orchestration.heat import HeatStacks
 
-    own = _session(None)
-    found = own.get(f"{_cloud()['auth_url'].rstrip('/')}/auth/projects")
+    cloud = yaml.safe_load(clouds.read_text())["clouds"]["magnum-lite-service"]["auth"]
+    own = _session(cloud, None)
+    found = own.get(f"{cloud['auth_url'].rstrip('/')}/auth/projects")
     projects = [item["id"] for item in found.json()["projects"] if item["id"] != own.get_project_id()]
-    sessions = {project: _session(project) for project in projects[:2]} | {None: own}
+    sessions = {project: _session(cloud, project) for project in projects[:2]} | {None: own}
     return HeatStacks(sessions.__getitem__, TEMPLATES), projects[:2]
 
 
@@ -135,15 +129,13 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def real_world():
-    if not os.environ.get(CLOUDS):
-        pytest.skip(f"{CLOUDS} is not set: no Heat to test against")
-    world = World(*_real(), real=True)
+def real_world(service_clouds):
+    world = World(*_real(service_clouds), real=True)
     yield world
     world.sweep()
 
 
-@pytest.fixture(params=["memory", "heat"])
+@pytest.fixture(params=["memory", pytest.param("heat", marks=pytest.mark.local)])
 def world(request):
     if request.param == "heat":
         return request.getfixturevalue("real_world")

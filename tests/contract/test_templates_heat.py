@@ -4,8 +4,6 @@ against its schema. Where ``MAGNUM_LITE_TEST_CLOUDS_YAML`` names a clouds.yaml w
 """
 
 import json
-import os
-from pathlib import Path
 
 import pytest
 import yaml
@@ -17,7 +15,6 @@ from tests.support.bay_spec import groups, spec
 
 pytest.importorskip("heat", reason="openstack-heat is not installed here")
 
-CLOUDS = "MAGNUM_LITE_TEST_CLOUDS_YAML"
 TEMPLATES = Templates(paths.heat_templates())
 
 CASES = {
@@ -144,14 +141,14 @@ def test_templates_are_short():
         assert len(path.read_text().splitlines()) < 250, path
 
 
-@pytest.mark.skipif(CLOUDS not in os.environ, reason=f"{CLOUDS} names no cloud")
+@pytest.mark.local
 @pytest.mark.parametrize("name", ["plain", "own range", "volumes", "no groups", "ssh", "no way out"])
-def test_a_real_heat_accepts_it(name):
+def test_a_real_heat_accepts_it(name, service_clouds):
     from keystoneauth1 import session
     from keystoneauth1.identity import v3
 
     from magnum_lite.orchestration.heat import HeatStacks
 
-    auth = yaml.safe_load(Path(os.environ[CLOUDS]).read_text())["clouds"]["magnum-lite-service"]["auth"]
+    auth = yaml.safe_load(service_clouds.read_text())["clouds"]["magnum-lite-service"]["auth"]
     real = session.Session(auth=v3.Password(**auth))
     HeatStacks(lambda _project: real).validate("", registry.get("swarm").stack_request(CASES[name]))

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from tests.local.machine import REFUSED, engine, eventually
+from tests.support.machine import REFUSED, engine, eventually
 
 pytestmark = [pytest.mark.local, pytest.mark.timeout(600)]
 

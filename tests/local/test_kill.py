@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.local.machine import eventually
+from tests.support.machine import eventually
 
 pytestmark = [pytest.mark.local, pytest.mark.timeout(600)]
 

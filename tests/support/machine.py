@@ -1,5 +1,6 @@
 """What the end-to-end tests do to the machine, as a tenant, an operator, and an adversary would."""
 
+import configparser
 import contextlib
 import json
 import os
@@ -143,6 +144,20 @@ class Machine:
 
     def tenant(self, cloud="magnum-lite"):
         return Tenant(self.state_dir, cloud)
+
+    def service_user(self):
+        """How the conductor logs in, as keystoneauth wants it."""
+        found = configparser.ConfigParser()
+        found.read(self.state_dir / "magnum_lite.conf")
+        names = (
+            "auth_url",
+            "username",
+            "password",
+            "user_domain_name",
+            "project_name",
+            "project_domain_name",
+        )
+        return {name: found["service_user"][name] for name in names}
 
     @property
     def _cloud(self):
