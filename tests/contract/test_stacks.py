@@ -47,14 +47,14 @@ def _real(clouds):
     found = own.get(f"{cloud['auth_url'].rstrip('/')}/auth/projects")
     projects = [item["id"] for item in found.json()["projects"] if item["id"] != own.get_project_id()]
     sessions = {project: _session(cloud, project) for project in projects[:2]} | {None: own}
-    return HeatStacks(sessions.__getitem__, TEMPLATES), projects[:2]
+    return HeatStacks(sessions.__getitem__, TEMPLATES), projects[:2], cloud
 
 
 class World:
     """One implementation, two projects, and waiting with a deadline."""
 
-    def __init__(self, stacks, projects, real):
-        self.stacks, self.projects, self.real = stacks, projects, real
+    def __init__(self, stacks, projects, cloud=None, *, real):
+        self.stacks, self.projects, self.cloud, self.real = stacks, projects, cloud, real
         self.one, self.two = projects
 
     def request(self, name=None, *, tags=(), template="swarm/bay.yaml", files=True, **parameters):
@@ -298,7 +298,7 @@ def test_heat_lists_project_by_project_where_the_policy_says_so(real_world, monk
     made = {real_world.create(tags=(tag,))[0] for _ in range(2)}
     made.add(real_world.create(real_world.two, tags=(tag,))[0])
     # A session of a tenant's project is what Heat's policy refuses to list everything for.
-    closed = heat.HeatStacks(lambda project: _session(project or real_world.one), TEMPLATES)
+    closed = heat.HeatStacks(lambda project: _session(real_world.cloud, project or real_world.one), TEMPLATES)
     with pytest.raises(StackRefused):
         closed.find(None, [tag])
     assert {stack.id for stack in closed.find(real_world.projects, [tag])} == made
@@ -312,7 +312,7 @@ def test_a_dead_heat_is_unavailable_and_keeps_its_address(real_world):
         """A session whose catalogue points to a port where nobody listens."""
 
         def __init__(self):
-            self.real = _session(real_world.one)
+            self.real = _session(real_world.cloud, real_world.one)
 
         def request(self, url, method, **more):
             more["endpoint_override"] = "http://127.0.0.1:9/v1/x"

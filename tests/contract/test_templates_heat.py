@@ -151,4 +151,6 @@ def test_a_real_heat_accepts_it(name, service_clouds):
 
     auth = yaml.safe_load(service_clouds.read_text())["clouds"]["magnum-lite-service"]["auth"]
     real = session.Session(auth=v3.Password(**auth))
-    HeatStacks(lambda _project: real).validate("", registry.get("swarm").stack_request(CASES[name]))
+    request = registry.get("swarm").stack_request(CASES[name])
+    made = HeatStacks(lambda _project: real).preview("", request)
+    assert made["OS::Nova::Server"] == request.parameters["managers"] + request.parameters["workers"]

@@ -175,7 +175,9 @@ class Machine:
     def leftovers(self):
         """Everything of nodes that exists on the machine."""
         outer = self.outer()
-        nodes = [c.name for c in outer.containers.list(all=True) if "magnum-lite.server" in c.labels]
+        # the plain list: containers.list() would inspect each, and one may go meanwhile
+        found = [c for c in outer.api.containers(all=True) if "magnum-lite.server" in (c["Labels"] or {})]
+        nodes = [c["Names"][0].lstrip("/") for c in found if c["Names"]]
         networks = [n.name for n in outer.networks.list() if n.name.startswith("sub-")]
         loops = subprocess.run(
             ["losetup", "--list", "--noheadings"], capture_output=True, text=True, check=False
