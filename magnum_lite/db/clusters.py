@@ -60,6 +60,7 @@ def accept(connection: sa.Connection, uuid: str, generation: int, action: str, v
             accepted_at=now_epoch(),
             next_sync=0.0,
             attempts=0,
+            stack_retries=0,
             updated_at=utcnow(),
         )
     )

@@ -3,27 +3,9 @@ magnum_lite.local.service --config-file PATH``. The message bus is ``fake://``, 
 the process.
 """
 
-import signal
 import sys
-import threading
-from typing import Any
 
 from magnum_lite import concurrency, config
-
-
-def _serve(application: Any, host: str, port: int, tls: tuple[str, str] | None = None) -> Any:
-    """A threaded HTTP server, started."""
-    from cheroot import wsgi
-    from cheroot.ssl.builtin import BuiltinSSLAdapter
-
-    server = wsgi.Server((host, port), application, numthreads=16, request_queue_size=128)
-    server.max_request_body_size = 4 * 1024 * 1024
-    server.shutdown_timeout = 2
-    if tls is not None:
-        server.ssl_adapter = BuiltinSSLAdapter(*tls)
-    server.prepare()
-    threading.Thread(target=server.serve, name=f"http-{port}", daemon=True).start()
-    return server
 
 
 def main(argv: list[str]) -> int:
@@ -35,6 +17,7 @@ def main(argv: list[str]) -> int:
 
     from magnum_lite import rpc
     from magnum_lite.api.app import make_application, make_deps
+    from magnum_lite.cmd import serving
     from magnum_lite.conductor.service import ConductorService
     from magnum_lite.conductor.wiring import make_ports
     from magnum_lite.nodes.app import make_application as make_door
@@ -50,19 +33,16 @@ def main(argv: list[str]) -> int:
         DoorDeps(conf=conf, database=deps.database, conductors=Conductors(bus, timeout=conf.api.rpc_timeout))
     )
     servers = [
-        _serve(make_application(deps), conf.api.host, conf.api.port),
-        _serve(
+        serving.serve(make_application(deps), conf.api.host, conf.api.port),
+        serving.serve(
             door,
             conf.node_door.host,
             conf.node_door.port,
             (conf.node_door.cert_file, conf.node_door.key_file),
         ),
     ]
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
     print("ready", flush=True)
-    stop.wait()
+    serving.wait_for_signal()
     for server in servers:
         server.stop()
     conductor.stop(grace=5.0)

@@ -1,5 +1,6 @@
 """A real Swarm bay on the real one-machine cloud: made, used, scaled, hurt, removed."""
 
+import contextlib
 import time
 
 import pytest
@@ -201,6 +202,41 @@ def test_two_bays_at_once_in_two_projects(machine, tenant):
     for t, uuid in pairs:
         assert t.wait(uuid) is None
     assert machine.leftovers() == before
+
+
+def test_three_managers_with_volumes_without_floating_ips(machine, tenant):
+    before = machine.leftovers()
+    model = tenant.model("volumes", docker_volume_size=1, floating_ip_enabled=False, flavor_id="m1.small")
+    uuid = tenant.bay("three", model, master_count=3, node_count=0)
+    made = tenant.complete(uuid, 300)
+    assert len(made["master_addresses"]) == 3
+    assert made["node_addresses"] == []
+    with engine(made["api_address"], *tenant.sign(uuid)) as client:
+        roles = [n.attrs["ManagerStatus"]["Reachability"] for n in client.nodes.list()]
+    assert roles == ["reachable"] * 3
+    for node in tenant.nodes(uuid):
+        assert not node["floating_address"]
+        code, out = machine.inside(node["server_id"], "findmnt", "-no", "SOURCE", "/var/lib/docker")
+        assert code == 0, out
+        assert "/dev/" in out, "the engine's data are on the volume"
+    tenant.delete(uuid)
+    assert machine.leftovers() == before
+
+
+def test_bays_come_back_after_down_and_up(machine, tenant, bay):
+    key, certificate, ca = tenant.sign(bay["uuid"])
+    servers = {n["server_id"] for n in tenant.nodes(bay["uuid"])}
+    machine.down()
+    machine.up()
+
+    def ready():
+        with contextlib.suppress(*REFUSED), engine(bay["api_address"], key, certificate, ca) as client:
+            return [n.attrs["Status"]["State"] for n in client.nodes.list()] == ["ready"] * 3
+        return False
+
+    eventually("all nodes ready again", ready, 120)
+    assert {n["server_id"] for n in tenant.nodes(bay["uuid"])} == servers
+    eventually("healthy", lambda: tenant.get(f"/bays/{bay['uuid']}")["health_status"] == "HEALTHY", 90)
 
 
 def test_a_mistake_is_answered_at_once(tenant):

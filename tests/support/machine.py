@@ -139,6 +139,9 @@ class Machine:
     def up(self):
         runtime.up(self.state_dir, progress=print)
 
+    def down(self):
+        runtime.down(self.state_dir)
+
     def purge(self):
         runtime.down(self.state_dir, purge_all=True)
 

@@ -1,0 +1,31 @@
+"""``magnum-lite-node-door``: the node door of a cloud, on its own TLS listener."""
+
+import sys
+
+from magnum_lite import concurrency, config
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run until SIGTERM."""
+    conf = config.load(sys.argv[1:] if argv is None else argv)
+    concurrency.choose("threading")
+    from oslo_log import log
+
+    from magnum_lite import rpc
+    from magnum_lite.cmd import serving
+    from magnum_lite.db.session import Database
+    from magnum_lite.nodes.app import make_application
+    from magnum_lite.nodes.deps import DoorDeps
+
+    log.setup(conf, "magnum_lite")
+    conductors = rpc.Conductors(rpc.transport(conf), timeout=conf.api.rpc_timeout)
+    door = make_application(DoorDeps(conf, Database(conf.database.connection), conductors))
+    options = conf.node_door
+    server = serving.serve(door, options.host, options.port, (options.cert_file, options.key_file))
+    serving.wait_for_signal()
+    server.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
