@@ -4,13 +4,13 @@ import time
 
 import pytest
 import sqlalchemy as sa
-from oslo_config import cfg
 
-from magnum_lite import config, rpc
+from magnum_lite import rpc
 from magnum_lite.conductor.service import ConductorService
 from magnum_lite.db import schema, services
 from magnum_lite.models.stack import TAG
 from magnum_lite.orchestration.stacks import OrchestrationUnavailable
+from tests.support import global_configuration
 from tests.support.stand import Stand
 
 
@@ -28,10 +28,10 @@ def eventually(check, work=lambda: None, seconds=60):
 def bus(tmp_path_factory):
     path = tmp_path_factory.mktemp("bus") / "magnum_lite.conf"
     path.write_text("[DEFAULT]\ntransport_url = fake://\n")
-    made = rpc.transport(config.load(["--config-file", str(path)]))
-    yield made
-    made.cleanup()
-    cfg.CONF.reset()
+    with global_configuration.ours("--config-file", str(path)) as conf:
+        made = rpc.transport(conf)
+        yield made
+        made.cleanup()
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ import threading
 
 import oslo_messaging
 import pytest
-from oslo_config import cfg
 
-from magnum_lite import config, errors, rpc
+from magnum_lite import errors, rpc
 from magnum_lite.conductor.endpoint import Endpoint
 from magnum_lite.context import Context
+from tests.support import global_configuration
 from tests.support.stand import Stand
 
 ERRORS = [
@@ -29,10 +29,10 @@ def bus(tmp_path_factory):
     """A message bus in this process."""
     path = tmp_path_factory.mktemp("bus") / "magnum_lite.conf"
     path.write_text("[DEFAULT]\ntransport_url = fake://\n")
-    made = rpc.transport(config.load(["--config-file", str(path)]))
-    yield made
-    made.cleanup()
-    cfg.CONF.reset()
+    with global_configuration.ours("--config-file", str(path)) as conf:
+        made = rpc.transport(conf)
+        yield made
+        made.cleanup()
 
 
 @pytest.fixture
