@@ -26,7 +26,6 @@ SUITE = "bookworm"
 REFERENCE = "magnum-lite/node:debian-12"
 LABEL = "org.magnum-lite.image"
 ENTRY_POINT = "/usr/local/sbin/node-init.sh"
-FALLBACK_SOURCES = (f"deb http://deb.debian.org/debian {SUITE} main",)
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _INPUTS = ("packages.txt", "configure-node.sh", "node-init.sh")
 _RECIPE = "1"  # raise it when build() itself makes something else
@@ -109,7 +108,10 @@ def sources() -> tuple[str, ...]:
         )
         if any(f" {SUITE} " in line for line in found):
             return tuple(found)
-    return FALLBACK_SOURCES
+    raise BuildError(
+        f"This machine's apt has no source for Debian {SUITE}, from which the node image is made. Add one, "
+        "or put a finished image into the cache (magnum-lite image list says where)."
+    )
 
 
 def container_hooks() -> tuple[str, ...]:
