@@ -18,6 +18,13 @@ class MayAct(Protocol):
         """False: its role is missing there."""
 
 
+class ConsolePort(Protocol):
+    """Consoles of servers (``cloud.console``)."""
+
+    def tail(self, project_id: str, server_id: str, lines: int) -> str:
+        """The last lines, or an empty text."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Ports:
     """``clock`` gives Unix seconds; ``owner`` names this conductor in leases."""
@@ -29,4 +36,5 @@ class Ports:
     door: DoorSpec
     owner: str
     sessions: MayAct | None = None
+    consoles: ConsolePort | None = None
     clock: Callable[[], float] = time.time

@@ -10,6 +10,7 @@ from magnum_lite.conductor.leaving import forget_gone
 from magnum_lite.conductor.outcome import DONE, Failed, Outcome, Wait
 from magnum_lite.conductor.work import Work
 from magnum_lite.db.rows import Row
+from magnum_lite.models.redaction import clean
 from magnum_lite.models.stack import Stack
 from magnum_lite.models.status import NodeState
 from magnum_lite.native.docker import EngineRefused, EngineUnreachable
@@ -18,6 +19,7 @@ from magnum_lite.orchestration.stacks import StackNotFound
 LOG = log.getLogger(__name__)
 HANDLE = "ready_handle"
 _LOG_LINES, _LOG_TAIL = 6, 900
+_CONSOLE_LINES, _CONSOLE_MOST = 60, 8000
 
 
 def learn_facts(work: Work) -> Stack | None:
@@ -162,8 +164,18 @@ def name_silent(work: Work) -> None:
         if now - since > limit:
             step = node["step"] or "boot"
             message = f"silent for {int(now - since)} s at step {step} (last: {node['message'] or 'nothing'})"
-            work.save_node(node, state=NodeState.FAILED.value, message=message)
-            work.tell("node", message, node=node["hostname"], step=step, level="error")
+            console = _console(work, node)
+            work.save_node(node, state=NodeState.FAILED.value, message=message, log=console or None)
+            detail = console or None
+            work.tell("node", message, node=node["hostname"], step=step, level="error", detail=detail)
+
+
+def _console(work: Work, node: Row) -> str:
+    """What a silent node has written on its console."""
+    if work.ports.consoles is None:
+        return ""
+    text = work.ports.consoles.tail(work.project_id, node["server_id"], _CONSOLE_LINES)
+    return clean(text, _CONSOLE_MOST)
 
 
 def observe(work: Work) -> Outcome:

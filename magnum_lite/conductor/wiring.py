@@ -6,6 +6,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
+from magnum_lite.cloud.console import Consoles
 from magnum_lite.cloud.sessions import ServiceSessions
 from magnum_lite.conductor.ports import Ports
 from magnum_lite.db.session import Database
@@ -28,4 +29,5 @@ def make_ports(conf: Any) -> Ports:
         door=DoorSpec(url=conf.node_door.url.rstrip("/"), ca_pem=ca),
         owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
         sessions=sessions,
+        consoles=Consoles(sessions.session_for, conf.service_user.interface, conf.service_user.region_name),
     )

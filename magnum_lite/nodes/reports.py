@@ -12,6 +12,7 @@ from magnum_lite.db import clusters, events, nodes
 from magnum_lite.db.rows import Row
 from magnum_lite.db.session import Connection
 from magnum_lite.errors import Forbidden, InvalidInput, Problem
+from magnum_lite.models.redaction import clean
 from magnum_lite.models.status import NodeState
 from magnum_lite.nodes.deps import DoorDeps
 from magnum_lite.pki import signatures
@@ -22,28 +23,13 @@ STATES = ("running", "ok", "failed")
 MAX_LOG = 16 * 1024
 MAX_LOGS = 64 * 1024
 MAX_SKEW = 900.0
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _JOIN_TOKEN = re.compile(r"SWMTKN-[A-Za-z0-9-]{1,250}")
-_SECRETS = re.compile(
-    r"SWMTKN-[\w-]+"
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
-    r"|(?<=://)[^/@\s]+(?=@)"  # of a URL
-    r"|(?<=[0-9a-f]{12}:)[0-9a-f]{64}"  # of a bootstrap credential
-    r"|(?P<name>(?i:(?:password|passwd|token|secret)[\"']?\s*[=:]\s*|--(?:password|token)\s+"
-    r"|(?:bearer|basic)\s+))[\"']?[^\s\"',}]+",
-    re.DOTALL,
-)
 
 
 class Unsigned(Forbidden):
     """The signature is missing, wrong, too old or used before."""
 
     code = "unsigned"
-
-
-def clean(text: Any, limit: int) -> str:
-    """The end of a text, without control characters and without what opens something."""
-    return _SECRETS.sub(lambda m: f"{m['name'] or ''}***", _CONTROL.sub("", str(text)))[-limit:]
 
 
 def signer(deps: DoorDeps, node_id: str, timestamp: str, signature: str, body: bytes) -> Row:

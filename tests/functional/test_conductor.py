@@ -1,5 +1,7 @@
 """What conductors make of desired states, and of everything that goes wrong on the way."""
 
+import dataclasses
+
 import pytest
 
 from magnum_lite.conductor.sweeper import expire_events
@@ -405,3 +407,22 @@ def test_masters_come_in_threes(stand):
     found = settle(stand, uuid)
     assert found["status"] == "CREATE_COMPLETE"
     assert len(found["master_addresses"]) == 3
+
+
+def test_a_silent_node_is_named_with_its_console(stand):
+    class Consoles:
+        def tail(self, project_id, server_id, lines):
+            return f"{project_id} {server_id} {lines}\nkernel: no such disk\x1b[0m password=hunter2"
+
+    ports = dataclasses.replace(stand.ports, consoles=Consoles())
+    uuid = stand.cluster(node_count=1)
+    for _ in range(3):
+        stand.pass_once(ports)
+    stand.offset += stand.conf.conductor.step_timeout + 5
+    for _ in range(2):
+        stand.pass_once(ports)
+    found = stand.get(uuid)
+    assert found["status"] == "CREATE_FAILED"
+    assert "silent for" in found["status_reason"]
+    assert any("kernel: no such disk" in text for text in found["faults"].values())
+    assert "hunter2" not in str(found)
