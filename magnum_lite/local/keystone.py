@@ -40,6 +40,10 @@ enabled = true
 backend = oslo_cache.dict
 expiration_time = 5
 
+[catalog]
+# Services log in while the catalogue is being written: a worker must not go on with half of it.
+cache_time = 1
+
 [identity]
 # Random passwords of 192 bits need no slow hash; the default costs 0.3 s a login.
 password_hash_rounds = 4
