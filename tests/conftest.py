@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.support import fuzz
 from tests.support.stand import Stand
 
 CLOUDS = "MAGNUM_LITE_TEST_CLOUDS_YAML"
+
+fuzz.load()
 
 
 @pytest.fixture

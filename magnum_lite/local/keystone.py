@@ -41,8 +41,9 @@ backend = oslo_cache.dict
 expiration_time = 5
 
 [catalog]
-# Services log in while the catalogue is being written: a worker must not go on with half of it.
-cache_time = 1
+# Services log in while the catalogue is being written, and the cache may answer with what has expired while
+# another thread makes it anew: a worker must not go on with half a catalogue.
+caching = false
 
 [identity]
 # Random passwords of 192 bits need no slow hash; the default costs 0.3 s a login.

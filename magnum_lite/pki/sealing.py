@@ -95,6 +95,8 @@ def _split(envelope: str) -> tuple[str, bytes]:
         sealed = base64.b64decode(body.encode("ascii"), altchars=b"-_", validate=True)
     except (binascii.Error, UnicodeEncodeError):
         sealed = b""
+    if base64.urlsafe_b64encode(sealed).decode() != body:  # base64 has more than one text for some bytes
+        sealed = b""
     if version != _VERSION or len(sealed) <= _NONCE_BYTES:
         raise EnvelopeError("envelope-damaged", "A sealed secret is damaged.")
     return key_id, sealed

@@ -10,9 +10,10 @@ from magnum_lite.api.dialects import BAYS
 from magnum_lite.models.cluster import Cluster
 from magnum_lite.models.cluster_template import ClusterTemplate
 from tests.functional.conftest import TEMPLATE
+from tests.support.fuzz import examples
 
 RUNS = settings(
-    max_examples=60, deadline=None,
+    max_examples=examples(60), deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )  # fmt: skip
 NAMES = sorted({*Cluster.model_fields, *ClusterTemplate.model_fields, *BAYS.rename(Cluster).values()})

@@ -153,7 +153,7 @@ def create_server_group(call: Call) -> Answer:
     """Make a server group. Its policy is recorded; with one machine each is as good as kept."""
     body = call.body("server_group")
     name, policies = reading.needed(body, "name"), body.get("policies")
-    if not isinstance(policies, list) or len(policies) != 1 or policies[0] not in _POLICIES:
+    if policies not in [[policy] for policy in _POLICIES]:
         raise bad_request(f"Invalid input for policies: one of {', '.join(sorted(_POLICIES))} is needed.")
     record = {
         "id": new_id(),

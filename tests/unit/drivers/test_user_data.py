@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from magnum_lite.drivers import user_data
 from tests.support.bay_spec import TOKEN, spec
+from tests.support.fuzz import examples
 
 FIELDS = ("http_proxy", "https_proxy", "no_proxy", "insecure_registry", "docker_storage_driver")
 HOSTILE = [
@@ -90,7 +91,7 @@ def test_only_a_public_key_is_authorised(given_key, kept):
     assert document.get("ssh_authorized_keys") == kept
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     st.fixed_dictionaries({f: st.text(st.characters(exclude_characters="\0", codec="utf-8")) for f in FIELDS})
 )

@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from magnum_lite.local.cloud import addresses
 from magnum_lite.local.cloud.faults import Fault
+from tests.support.fuzz import examples
 
 NET = "/network/v2.0"
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.integers(24, 28), max_size=40))
 def test_ranges_never_overlap(lengths):
     taken = []

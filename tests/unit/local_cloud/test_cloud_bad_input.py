@@ -4,6 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.fuzz import examples
 from tests.support.local_cloud import IMAGE, LocalCloud
 
 COMPUTE, NET = "/compute/v2.1", "/network/v2.0"
@@ -166,7 +167,7 @@ _FIELDS = {
 
 @pytest.mark.parametrize(("path", "kind"), _FIELDS)
 @settings(
-    max_examples=60,
+    max_examples=examples(60),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

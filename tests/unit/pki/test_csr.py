@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from magnum_lite.pki import csr
 from magnum_lite.pki.errors import InvalidCSR
+from tests.support.fuzz import examples
 
 KEY = ec.generate_private_key(ec.SECP256R1())
 
@@ -176,7 +177,7 @@ def test_noise_is_refused(noise):
 
 
 @example([(8, 1)])  # another version
-@settings(max_examples=600)
+@settings(max_examples=examples(600))
 @given(st.lists(st.tuples(st.integers(0, len(_SOUND) - 1), st.integers(0, 255)), min_size=1, max_size=4))
 def test_damaged_der_never_passes(changes):
     damaged = bytearray(_SOUND)
@@ -188,7 +189,7 @@ def test_damaged_der_never_passes(changes):
         _code(_pem(bytes(damaged)))
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.integers(0, len(_pem(_SOUND)) - 1), st.binary(max_size=8))
 def test_damaged_pem_raises_only_our_errors(position, noise):
     sound = _pem(_SOUND)
