@@ -5,6 +5,7 @@ flavors, key pairs, networks, quotas.
 import dataclasses
 import re
 import urllib.parse
+from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
 from keystoneauth1 import exceptions as ka
@@ -35,12 +36,26 @@ class Flavor:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Room:
-    """What is left of the project's quota; None: no limit."""
+class Allowance:
+    """A quota of the project and what is left of it."""
 
-    instances: int | None
-    cores: int | None
-    ram: int | None
+    limit: int
+    left: int
+
+
+# What can be asked for, by the service that knows: our name → (its name of the limit, of the use).
+QUOTAS: Mapping[str, Mapping[str, tuple[str, str]]] = {
+    "compute": {
+        "instances": ("maxTotalInstances", "totalInstancesUsed"),
+        "cores": ("maxTotalCores", "totalCoresUsed"),
+        "ram": ("maxTotalRAMSize", "totalRAMUsed"),
+    },
+    "volume": {
+        "volumes": ("maxTotalVolumes", "totalVolumesUsed"),
+        "gigabytes": ("maxTotalVolumeGigabytes", "totalGigabytesUsed"),
+    },
+    "network": {"floating_ips": ("floatingip", "floatingip")},
+}
 
 
 class Lookups(Protocol):
@@ -61,11 +76,15 @@ class Lookups(Protocol):
     def subnet(self, context: Context, ident: str) -> str:
         """Id of a subnet that the project sees."""
 
-    def room(self, context: Context) -> Room:
-        """What compute quota is left."""
+    def room(self, context: Context, wanted: Collection[str]) -> Mapping[str, Allowance]:
+        """What is left of the quotas of these names (see QUOTAS); one without a limit is left out."""
+
+    def project(self, context: Context, ident: str) -> str:
+        """Id of a project; by an administrator's token."""
 
 
-_VERSION = {"image": "/v2", "network": "/v2.0"}
+_VERSION = {"image": "/v2", "network": "/v2.0", "identity": "/v3"}
+_VOLUMES = "block-storage"  # its newest type; keystoneauth knows the older ones
 
 
 class CloudLookups:
@@ -101,13 +120,31 @@ class CloudLookups:
     def subnet(self, context: Context, ident: str) -> str:
         return str(self._find(context, "network", "subnets", ident, "name", "subnets", "Subnet")["id"])
 
-    def room(self, context: Context) -> Room:
-        got = (self._get(context, "compute", "/limits") or {}).get("limits", {}).get("absolute", {})
-        return Room(
-            _left(got, "maxTotalInstances", "totalInstancesUsed"),
-            _left(got, "maxTotalCores", "totalCoresUsed"),
-            _left(got, "maxTotalRAMSize", "totalRAMUsed"),
-        )
+    def room(self, context: Context, wanted: Collection[str]) -> Mapping[str, Allowance]:
+        out: dict[str, Allowance] = {}
+        for service, names in QUOTAS.items():
+            asked = {ours: theirs for ours, theirs in names.items() if ours in wanted}
+            if asked:
+                usage = self._usage(context, service)
+                found = {ours: _allowance(usage, *theirs) for ours, theirs in asked.items()}
+                out |= {ours: allowance for ours, allowance in found.items() if allowance is not None}
+        return out
+
+    def _usage(self, context: Context, service: str) -> Mapping[str, Any]:
+        """Limits and usage in the service's own words; a network's are made to look like the others'."""
+        if service == "network":
+            path = f"/quotas/{_quoted(context.project_id)}/details.json"
+            found = (self._get(context, service, path) or {}).get("quota", {})
+            return {kind: (q.get("limit"), q.get("used", 0)) for kind, q in found.items()}
+        kind = _VOLUMES if service == "volume" else service
+        found = (self._get(context, kind, "/limits") or {}).get("limits", {})
+        return dict(found.get("absolute", {}))
+
+    def project(self, context: Context, ident: str) -> str:
+        found = self._get(context, "identity", f"/projects/{_quoted(ident)}")
+        if found is None:
+            raise NotFound("Project", ident)
+        return str(found["project"]["id"])
 
     def _find(
         self, context: Context, service: str, path: str, ident: str, key: str, listed: str, kind: str
@@ -160,6 +197,11 @@ def _only(found: list[dict[str, Any]], kind: str, ident: str) -> dict[str, Any]:
     return found[0]
 
 
-def _left(absolute: dict[str, Any], limit: str, used: str) -> int | None:
-    most = absolute.get(limit, -1)
-    return None if most is None or most < 0 else max(0, most - absolute.get(used, 0))
+def _allowance(usage: Mapping[str, Any], limit: str, used: str) -> Allowance | None:
+    if limit == used:
+        most, taken = usage.get(limit, (None, 0))
+    else:
+        most, taken = usage.get(limit), usage.get(used, 0)
+    if most is None or most < 0:
+        return None
+    return Allowance(int(most), max(0, int(most) - int(taken or 0)))

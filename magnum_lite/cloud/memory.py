@@ -1,9 +1,10 @@
 """The in-memory twin of the look-ups, for developers and fast tests."""
 
 import dataclasses
+from collections.abc import Collection, Mapping
 from typing import NoReturn
 
-from magnum_lite.cloud.lookups import Flavor, Image, Room
+from magnum_lite.cloud.lookups import QUOTAS, Allowance, Flavor, Image
 from magnum_lite.context import Context
 from magnum_lite.errors import NotFound, Unavailable
 
@@ -25,7 +26,8 @@ class MemoryLookups:
     keys: tuple[str, ...] = ("my-key", "testkey")
     networks: tuple[str, ...] = ("public", "CERN_NETWORK", "private")
     subnets: tuple[str, ...] = ("private-subnet",)
-    limits: Room = dataclasses.field(default_factory=lambda: Room(None, None, None))
+    limits: Mapping[str, Allowance] = dataclasses.field(default_factory=dict)
+    strangers: tuple[str, ...] = ("nobody",)
     down: str | None = None
 
     def _up(self, service: str) -> None:
@@ -54,9 +56,15 @@ class MemoryLookups:
         self._up("network")
         return ident if ident in self.subnets else _none("Subnet", ident)
 
-    def room(self, context: Context) -> Room:  # noqa: ARG002
-        self._up("compute")
-        return self.limits
+    def room(self, context: Context, wanted: Collection[str]) -> Mapping[str, Allowance]:  # noqa: ARG002
+        for service, names in QUOTAS.items():
+            if set(names) & set(wanted):
+                self._up(service)
+        return {name: allowance for name, allowance in self.limits.items() if name in wanted}
+
+    def project(self, context: Context, ident: str) -> str:  # noqa: ARG002
+        self._up("identity")
+        return _none("Project", ident) if ident in self.strangers else ident
 
 
 def _none(kind: str, ident: str) -> NoReturn:

@@ -94,16 +94,19 @@ def _boolean(value: Any) -> Any:
 
 def mapping(value: Any) -> Any:
     """Old clients and Terraform send a map as the text of one: ``"{'a': 'b'}"``."""
-    if not isinstance(value, str):
-        return value
+    return _literal(value, dict) if isinstance(value, str) else value
+
+
+def _literal(text: str, kind: type) -> Any:
+    """A map or list from its JSON text or from Python's."""
     for read in (json.loads, ast.literal_eval):
         try:
-            found = read(value)
+            found = read(text)
         except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
             continue
-        if isinstance(found, dict):
+        if isinstance(found, kind):
             return found
-    raise ValueError("must be a map of strings")
+    raise ValueError(f"must be a {'map of strings' if kind is dict else 'list'}")
 
 
 def _labels(value: Any) -> Any:
@@ -122,6 +125,29 @@ def _labels(value: Any) -> Any:
             out[key] = _text(item)
         else:
             raise ValueError(f"label {key!r}: must be a text (up to 4096 characters), number or boolean")
+    return out
+
+
+EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
+_TAINT = {"key", "value", "effect"}
+
+
+def _taints(value: Any) -> Any:
+    """``[{"key": k, "value": v, "effect": e}]``, or the text of such a list: magnumclient sends that."""
+    if isinstance(value, str):
+        value = _literal(value, list)
+    if not isinstance(value, list) or len(value) > MAX_LABELS:
+        raise ValueError("must be a list of objects with key, effect and, if wanted, value")
+    out = []
+    for place, item in enumerate(value):
+        if not isinstance(item, dict) or set(item) - _TAINT:
+            raise ValueError(f"entry {place} must be an object with key, effect and, if wanted, value")
+        texts = [item.get("key"), item.get("value") or "", item.get("effect")]
+        if not all(isinstance(t, str) and len(t) <= 255 for t in texts) or not item["key"]:
+            raise ValueError(f"entry {place}: key, value and effect are texts; key and effect are needed")
+        if item["effect"] not in EFFECTS:
+            raise ValueError(f"entry {place}: effect must be one of {', '.join(EFFECTS)}")
+        out.append({"key": _text(texts[0]), "value": _text(texts[1]), "effect": texts[2]})
     return out
 
 
@@ -146,6 +172,7 @@ Port = Annotated[int, pydantic.BeforeValidator(integer), pydantic.Field(ge=1024,
 GiB = Annotated[int, pydantic.BeforeValidator(integer), pydantic.Field(ge=1, le=65_536)]
 Boolean = Annotated[bool, pydantic.BeforeValidator(_boolean)]
 Labels = Annotated[dict[str, str], pydantic.BeforeValidator(_labels)]
+Taints = Annotated[list[dict[str, str]], pydantic.BeforeValidator(_taints)]
 Strings = list[str]
 Listing = list[Any]
 Document = Annotated[dict[str, Any], pydantic.BeforeValidator(mapping)]

@@ -21,7 +21,7 @@ class NodeGroup(f.Resource):
     role: f.Ident = field(
         "worker", doc="master, worker or a word of your own.", access=Access.CREATE, summary=True
     )
-    node_count: f.Count = field(1, doc="Wanted nodes.", access=Access.CREATE, summary=True)
+    node_count: f.Count = field(1, doc="Wanted nodes.", summary=True)
     min_node_count: f.Count = field(0, doc="Lower bound of scaling.", summary=True)
     max_node_count: f.Count | None = field(None, doc="Upper bound of scaling.", summary=True)
     flavor_id: f.Ident | None = field(None, doc="Nova flavor.", access=Access.CREATE, summary=True)
@@ -32,7 +32,12 @@ class NodeGroup(f.Resource):
         False, doc="Merge into the cluster's.", access=Access.CREATE, summary=True
     )
     node_labels: f.Labels = field({}, doc="Labels of its nodes in the engine.")
-    node_taints: f.Strings = field([], doc="key=value:Effect.")
+    node_taints: f.Taints = field([], doc="Taints of its nodes: key, value, effect.")
+    labels_overridden: f.Labels = field(
+        {}, doc="The cluster's values that differ.", access=Access.READ, stored=False
+    )
+    labels_added: f.Labels = field({}, doc="Not in the cluster's.", access=Access.READ, stored=False)
+    labels_skipped: f.Labels = field({}, doc="Only in the cluster's.", access=Access.READ, stored=False)
     is_default: f.Boolean = field(False, doc="Made with the cluster.", access=Access.READ, summary=True)
     status: f.Text = field("CREATE_IN_PROGRESS", doc="What goes on.", access=Access.READ, summary=True)
     status_reason: f.LongText | None = field(None, doc="Why.", access=Access.READ)

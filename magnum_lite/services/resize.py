@@ -1,5 +1,6 @@
 """Changing how many nodes a group has, and which ones leave."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -7,14 +8,28 @@ from magnum_lite.context import Context
 from magnum_lite.db import clusters as db
 from magnum_lite.db import events, nodegroups, nodes
 from magnum_lite.db.rows import Row
-from magnum_lite.errors import Conflict, InvalidInput, NotFound, Problem, Unsupported
+from magnum_lite.errors import Conflict, NotFound, Problem, Unsupported
 from magnum_lite.models.nodegroup import DEFAULT_WORKER
 from magnum_lite.models.status import Action
-from magnum_lite.services import clusters, references, room
+from magnum_lite.services import clusters, drafts, references, room
 from magnum_lite.services.deps import Deps, scope
 
 
-def resize(
+@dataclasses.dataclass(frozen=True)
+class Draft:
+    """A new node count, looked at but not yet accepted. ``chosen``: uuids of nodes that leave first."""
+
+    row: Row
+    groups: list[Row]
+    members: list[Row]
+    group: Row
+    count: int
+    chosen: list[str]
+    problems: list[Problem]
+    needs: list[room.Need]
+
+
+def draft(
     deps: Deps,
     context: Context,
     ident: str,
@@ -23,64 +38,72 @@ def resize(
     group_ident: str | None = None,
     remove: Sequence[str] = (),
     rule: str = "cluster:resize",
-) -> Row:
-    """Accept a new node count. ``remove`` names nodes by server id, host name, uuid or index; they are
-    drained and leave first. Works while another change is under way: the newest wins.
-    """
+) -> Draft:
+    """What a resize would do. Raises NotFound, Forbidden, Conflict, Unavailable."""
     with deps.database.read() as connection:
         row = db.get(connection, ident, scope(context))
         deps.policy.check(context, rule, row["project_id"])
         clusters.changeable(row)
         groups = nodegroups.of_clusters(connection, [row["uuid"]])[row["uuid"]]
         members = nodes.of_cluster(connection, row["uuid"])
-    group = _group(groups, group_ident or DEFAULT_WORKER)
+    group = find_group(groups, group_ident or DEFAULT_WORKER)
+    problems = []
     if group["role"] == "master":
-        raise InvalidInput(Problem("nodegroup", "Masters can not be resized by this engine"))
-    clusters.refuse_count(group, count)
-    chosen = _chosen(group, members, remove)
-    if len(chosen) > max(0, group["node_count"] - count) and chosen and count >= group["node_count"]:
-        raise InvalidInput(
-            Problem("nodes_to_remove", f"{len(chosen)} named, but the node count does not become smaller")
-        )
+        problems.append(Problem("nodegroup", "Masters can not be resized by this engine"))
+    problems += clusters.count_problems(group, count)
+    mine = [m for m in members if m["nodegroup_id"] == group["uuid"]]
+    chosen = _chosen(group, mine, remove, problems)
+    if chosen and count >= group["node_count"]:
+        message = f"{len(chosen)} named, but the node count does not become smaller"
+        problems.append(Problem("nodes_to_remove", message))
     resized = group | {"node_count": count}
-    problems = clusters.engine_problems(
-        deps, row, [resized if g["uuid"] == group["uuid"] else g for g in groups]
-    )
-    references.refuse(problems)
-    room.check(deps, context, [group], more=[count - group["node_count"]])
+    if not problems:
+        after = [resized if g["uuid"] == group["uuid"] else g for g in groups]
+        problems = drafts.engine_problems(deps, row, after)
+    needs = []
+    if not problems:
+        more, floating = [count - group["node_count"]], drafts.has_floating_ips(row)
+        needs = room.needs(deps, context, [group], more=more, floating=floating)
+    return Draft(row, groups, mine, group, count, chosen, problems, needs)
+
+
+def accept(deps: Deps, wanted: Draft) -> Row:
+    """Accept a new node count; its chosen nodes are drained and leave first. Works while another change
+    is under way: the newest wins. Raises InvalidInput, QuotaExceeded, Stale.
+    """
+    references.refuse(wanted.problems)
+    room.check(wanted.needs)
+    row, group, count = wanted.row, wanted.group, wanted.count
     with deps.database.write() as connection:
         db.accept(connection, row["uuid"], row["generation"], Action.UPDATE.value, {})
-        nodegroups.update(
-            connection,
-            group["uuid"],
-            {"node_count": count, "nodes_to_remove": sorted({*group["nodes_to_remove"], *chosen})},
-        )
+        leaving = sorted({*group["nodes_to_remove"], *wanted.chosen})
+        nodegroups.update(connection, group["uuid"], {"node_count": count, "nodes_to_remove": leaving})
         message = f"Change accepted: {group['name']} from {group['node_count']} to {count} node(s)."
         events.add(connection, row | {"generation": row["generation"] + 1}, "accepted", message)
     deps.conductors.look(row["uuid"])
     return row
 
 
-def _group(groups: Sequence[Row], ident: str) -> Row:
+def find_group(groups: Sequence[Row], ident: str) -> Row:
+    """By uuid or name. Raises NotFound."""
     for group in groups:
         if ident in {group["uuid"], group["name"]}:
             return group
     raise NotFound(nodegroups.KIND, ident)
 
 
-def _chosen(group: Row, members: Sequence[Row], remove: Sequence[str]) -> list[str]:
-    """Node uuids of what the caller named. Raises InvalidInput for a name that no node has."""
-    mine = [m for m in members if m["nodegroup_id"] == group["uuid"]]
-    out, problems = [], []
+def _chosen(group: Row, mine: Sequence[Row], remove: Sequence[str], problems: list[Problem]) -> list[str]:
+    """Uuids of the nodes that the caller named by server id, host name, uuid or index; one more problem
+    for each name that no node has.
+    """
+    out = []
     for place, name in enumerate(remove):
-        found = next(
-            (m for m in mine if name in {m["server_id"], m["hostname"], m["uuid"], str(m["index"])}), None
-        )
+        names = ("server_id", "hostname", "uuid", "index")
+        found = next((m for m in mine if name in {str(m[n]) for n in names}), None)
         if found is None:
             problems.append(Problem(f"nodes_to_remove/{place}", f"{name} is no node of {group['name']}"))
         else:
             out.append(found["uuid"])
-    references.refuse(problems)
     return out
 
 

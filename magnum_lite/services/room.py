@@ -1,5 +1,6 @@
-"""Is there room in the project's compute quota? Better said now than after half a bay."""
+"""Is there room in the project's quotas? Better said now than after half a bay."""
 
+import dataclasses
 from collections.abc import Sequence
 
 from magnum_lite.context import Context
@@ -8,27 +9,59 @@ from magnum_lite.errors import QuotaExceeded
 from magnum_lite.services.deps import Deps
 
 
-def check(deps: Deps, context: Context, groups: Sequence[Row], *, more: Sequence[int] | None = None) -> None:
-    """Raise QuotaExceeded naming every resource that does not suffice.
+@dataclasses.dataclass(frozen=True, slots=True)
+class Need:
+    """What a change takes of one quota; ``limit`` and ``left`` are None where there is no limit."""
 
-    ``more``: new nodes per group; all of their nodes if absent.
+    resource: str
+    needed: int
+    limit: int | None = None
+    left: int | None = None
+
+    @property
+    def suffices(self) -> bool:
+        """Whether it fits."""
+        return self.left is None or self.needed <= self.left
+
+
+def needs(
+    deps: Deps, context: Context, groups: Sequence[Row], *, more: Sequence[int], floating: bool
+) -> list[Need]:
+    """What ``more`` nodes of each group need, beside what is left.
+
+    ``floating``: each node gets a floating IP. RAM in MiB, volumes in GiB.
     """
-    counts = [g["node_count"] for g in groups] if more is None else list(more)
-    need = {"instances": 0, "cores": 0, "ram": 0}
-    for group, count in zip(groups, counts, strict=True):
+    need: dict[str, int] = {}
+
+    def add(name: str, count: int) -> None:
+        if count > 0:
+            need[name] = need.get(name, 0) + count
+
+    for group, count in zip(groups, more, strict=True):
         if count <= 0:
             continue
         flavor = deps.lookups.flavor(context, group["flavor_id"])
-        need["instances"] += count
-        need["cores"] += count * flavor.vcpus
-        need["ram"] += count * flavor.ram
-    if not need["instances"]:
-        return
-    left = deps.lookups.room(context)
-    short = [
-        f"{name}: {need[name]} needed, {have} left"
-        for name, have in (("instances", left.instances), ("cores", left.cores), ("ram", left.ram))
-        if have is not None and need[name] > have
-    ]
+        add("instances", count)
+        add("cores", count * flavor.vcpus)
+        add("ram", count * flavor.ram)
+        if group["docker_volume_size"]:
+            add("volumes", count)
+            add("gigabytes", count * group["docker_volume_size"])
+        if floating:
+            add("floating_ips", count)
+    if not need:
+        return []
+    found = deps.lookups.room(context, need.keys())
+    out = []
+    for name, count in need.items():
+        allowance = found.get(name)
+        limit, left = (allowance.limit, allowance.left) if allowance else (None, None)
+        out.append(Need(name, count, limit, left))
+    return out
+
+
+def check(needed: Sequence[Need]) -> None:
+    """Raise QuotaExceeded naming every resource that does not suffice."""
+    short = [f"{n.resource}: {n.needed} needed, {n.left} left" for n in needed if not n.suffices]
     if short:
         raise QuotaExceeded(f"The project's quota does not suffice ({'; '.join(short)}).")

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from magnum_lite.cloud.lookups import Room
+from magnum_lite.cloud.lookups import Allowance
 from magnum_lite.db.schema import quota
 from magnum_lite.db.session import utcnow
 from tests.functional.conftest import errors, fields
@@ -215,16 +215,20 @@ def test_quota_of_our_own(tmp_path, words):
     made(stand, words)
 
 
+def limits(**left):
+    return {name: Allowance(100, count) for name, count in left.items()}
+
+
 def test_quota_of_the_cloud(stand, words):
     template = stand.template()["uuid"]
-    stand.lookups.limits = Room(instances=2, cores=4, ram=100_000)
+    stand.lookups.limits = limits(instances=2, cores=4, ram=100_000)
     (entry,) = errors(post(stand, words, **{words.template_id: template, "node_count": 2}), 403)
     assert entry["code"] == "quota-exceeded"
     assert "instances: 3 needed, 2 left" in entry["detail"]
     assert "cores: 6 needed, 4 left" in entry["detail"]
     assert "ram" not in entry["detail"]
     uuid = made(stand, words, node_count=1)
-    stand.lookups.limits = Room(instances=0, cores=0, ram=0)
+    stand.lookups.limits = limits(instances=0, cores=0, ram=0)
     patch = [{"op": "replace", "path": "/node_count", "value": 2}]
     errors(stand.api.patch_json(f"/v1/{words.clusters}/{uuid}", patch, expect_errors=True), 403)
     patch = [{"op": "replace", "path": "/node_count", "value": 0}]

@@ -89,7 +89,8 @@ def update(call: Call, ident: str) -> Answer:
         count = changes["node_count"] - others
         if count < 0:
             raise InvalidInput(Problem("/node_count", f"{others} of its nodes are in other node groups"))
-        resize.resize(call.deps, call.context, row["uuid"], count=count, rule="cluster:update")
+        wanted = resize.draft(call.deps, call.context, row["uuid"], count=count, rule="cluster:update")
+        resize.accept(call.deps, wanted)
     if changes.keys() & {"health_status", "health_status_reason"}:
         services.set_health(call.deps, call.context, row["uuid"], changes)
     if call.dialect.deprecated and call.version < (1, 2):
@@ -130,7 +131,7 @@ def resize_action(call: Call, ident: str) -> Answer:
     if problems:
         raise InvalidInput(*problems)
     _least(call, {"node_count": count})
-    row = resize.resize(
+    wanted = resize.draft(
         call.deps,
         call.context,
         ident,
@@ -138,7 +139,7 @@ def resize_action(call: Call, ident: str) -> Answer:
         group_ident=group or None,
         remove=[str(x) for x in remove],
     )
-    return Answer(202, {"uuid": row["uuid"]})
+    return Answer(202, {"uuid": resize.accept(call.deps, wanted)["uuid"]})
 
 
 def upgrade_action(call: Call, ident: str) -> Answer:

@@ -1,0 +1,178 @@
+"""What a creation would store, checked against everything that can be known before: the same draft is
+stored by a request and shown by a plan.
+"""
+
+import dataclasses
+import re
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from magnum_lite.context import Context
+from magnum_lite.db import cluster_templates as templates_db
+from magnum_lite.db.rows import Row
+from magnum_lite.drivers import assembly, registry
+from magnum_lite.drivers.contract import DoorSpec
+from magnum_lite.errors import Forbidden, NotFound, Problem
+from magnum_lite.models import labels as label_registry
+from magnum_lite.models.nodegroup import DEFAULT_MASTER, DEFAULT_WORKER
+from magnum_lite.models.status import Action
+from magnum_lite.services import references, room
+from magnum_lite.services.cluster_templates import generated_name, label_problems
+from magnum_lite.services.deps import Deps, scope
+
+_COUNTS = ("node_count", "master_count")
+
+
+@dataclasses.dataclass(frozen=True)
+class Draft:
+    """Rows to be stored, what is wrong with them, and what they need of the project's quotas. Quotas are
+    looked at only where nothing is wrong.
+    """
+
+    row: Row
+    groups: list[Row]
+    problems: list[Problem]
+    needs: list[room.Need]
+
+
+def of_cluster(deps: Deps, context: Context, values: Mapping[str, Any], *, template_field: str) -> Draft:
+    """``template_field`` is the field's name in the caller's dialect.
+
+    Raises NotFound (template, key pair), Forbidden, Unavailable.
+    """
+    template = _template(deps, context, values["cluster_template_id"], template_field)
+    row = _new_row(context, values, template)
+    groups = _new_groups(row, template, values)
+    problems = _problems(deps, context, row, groups)
+    if not problems:
+        problems = engine_problems(deps, row, groups)
+    needs = []
+    if not problems:
+        if row["keypair"]:
+            row["ssh_public_key"] = deps.lookups.public_key(context, row["keypair"])
+        counts = [g["node_count"] for g in groups]
+        needs = room.needs(deps, context, groups, more=counts, floating=has_floating_ips(row))
+    return Draft(row, groups, problems, needs)
+
+
+def has_floating_ips(row: Row) -> bool:
+    """Whether each node of a cluster gets one."""
+    got = assembly.effective(row, row["template"])
+    return bool(got["floating_ip_enabled"] and got["external_network_id"])
+
+
+def _template(deps: Deps, context: Context, ident: str, field: str) -> Row:
+    try:
+        with deps.database.read() as connection:
+            template = templates_db.get(connection, ident, scope(context))
+    except NotFound as error:
+        raise NotFound("Baymodel" if field == "baymodel_id" else error.kind, ident) from None
+    if template["hidden"] and template["project_id"] != context.project_id and not context.is_admin:
+        raise Forbidden(f"Cluster template {ident} is hidden: it is not for new clusters.")
+    return template
+
+
+def _new_row(context: Context, values: Mapping[str, Any], template: Row) -> Row:
+    ident = str(uuid.uuid4())
+    name = values.get("name") or generated_name("cluster")
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40].strip("-") or "cluster"
+    # datetimes and row ids don't belong into the snapshot
+    snapshot = {k: v for k, v in template.items() if k not in {"id", "created_at", "updated_at"}}
+    own = {k: v for k, v in values.items() if k not in _COUNTS}
+    return own | {
+        "uuid": ident,
+        "name": name,
+        "cluster_template_id": template["uuid"],
+        "keypair": values.get("keypair") or template["keypair_id"],
+        "project_id": context.project_id,
+        "user_id": context.user_id,
+        "coe": template["coe"],
+        "template": snapshot,
+        "stack_name": f"{slug}-{ident.replace('-', '')[:12]}",
+        "status": "CREATE_IN_PROGRESS",
+        "action": Action.CREATE.value,
+        "generation": 1,
+        "observed_generation": 0,
+        "applied_generation": 0,
+        "stack_retries": 0,
+        "fencing_token": 0,
+        "attempts": 0,
+        "lease_expires": 0.0,
+        "next_sync": 0.0,
+        "health_status_reason": {},
+        "faults": {},
+        "last_good": {},
+        "ssh_public_key": None,
+    }
+
+
+def _new_groups(row: Row, template: Row, values: Mapping[str, Any]) -> list[Row]:
+    got = assembly.effective(row, template)
+    out = []
+    for name, role, count, flavor in (
+        (DEFAULT_MASTER, "master", values["master_count"], got["master_flavor_id"] or got["flavor_id"]),
+        (DEFAULT_WORKER, "worker", values["node_count"], got["flavor_id"]),
+    ):
+        wanted = got["labels"].get("node_labels", "") if role == "worker" else ""
+        try:
+            node_labels = label_registry.parse_node_labels(wanted)
+        except ValueError:  # named by label_problems
+            node_labels = {}
+        out.append(
+            {
+                "uuid": str(uuid.uuid4()),
+                "name": name,
+                "cluster_id": row["uuid"],
+                "project_id": row["project_id"],
+                "role": role,
+                "node_count": count,
+                "min_node_count": 1 if role == "master" else 0,
+                "max_node_count": None,
+                "flavor_id": flavor,
+                "image_id": template["image_id"],
+                "docker_volume_size": got["docker_volume_size"],
+                "labels": got["labels"],
+                "merge_labels": False,
+                "node_labels": node_labels,
+                "node_taints": [],
+                "is_default": True,
+                "status": "CREATE_IN_PROGRESS",
+                "nodes_to_remove": [],
+                "removed_indices": [],
+            }
+        )
+    return out
+
+
+def _problems(deps: Deps, context: Context, row: Row, groups: list[Row]) -> list[Problem]:
+    """Everything that can be known to be wrong before anything is stored."""
+    template = row["template"]
+    problems = label_problems(row["labels"])
+    own = {n: row.get(n) for n in ("fixed_network", "fixed_subnet")}
+    references.check_networks(deps, context, own, problems)
+    if any(not g["flavor_id"] for g in groups):
+        problems.append(Problem("flavor_id", "Neither the request nor the template names a flavor"))
+    references.check_image(deps, context, template["image_id"], problems)
+    flavors = {"flavor_id": groups[1]["flavor_id"], "master_flavor_id": groups[0]["flavor_id"]}
+    if len(set(flavors.values())) == 1:
+        del flavors["master_flavor_id"]  # inherited: named once
+    references.check_flavors(deps, context, flavors, problems)
+    if template["tls_disabled"] and not deps.conf.cluster.allow_tls_disabled:
+        problems.append(
+            Problem("", "This service starts no engine without TLS: the template's tls_disabled is set")
+        )
+    return problems
+
+
+def engine_problems(deps: Deps, row: Row, groups: list[Row]) -> list[Problem]:
+    """What the engine's driver can't do."""
+    try:
+        driver = registry.get(row["coe"])
+    except LookupError:
+        offered = ", ".join(sorted(registry.engines()))
+        return [Problem("", f"This service has no engine for {row['coe']} (it has: {offered})")]
+    spec = assembly.cluster_spec(
+        row, groups, door=DoorSpec(url="", ca_pem=""), longest_timeout=deps.conf.conductor.max_timeout
+    )
+    return driver.check(spec)
