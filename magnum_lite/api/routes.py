@@ -1,15 +1,25 @@
 """The one routing table: every URL that the API serves, on one screen."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from magnum_lite.api.answers import V1, Authority, KnownLabel, NodeLogs, Signed, Versions
 from magnum_lite.api.call import Answer
-from magnum_lite.api.controllers import certificates, cluster_templates, clusters, labels, root
+from magnum_lite.api.controllers import certificates, clusters, labels, root
+from magnum_lite.api.controllers import cluster_templates as templates
 from magnum_lite.api.dialects import CLUSTERS, DIALECTS, Dialect
 from magnum_lite.api.errors import NoSuchMethod, NoSuchPath
 from magnum_lite.api.paging import ARGUMENTS as PAGING
+from magnum_lite.api.shapes import UUID, Answers, Gives, Takes, created, many, one, patched, plain
 from magnum_lite.api.versions import MAXIMUM, MINIMUM, NotAcceptable, Version
+from magnum_lite.models.actions import Resize, SigningRequest, Upgrade
+from magnum_lite.models.certificate import Certificate
+from magnum_lite.models.cluster import Cluster
+from magnum_lite.models.cluster_template import ClusterTemplate
+from magnum_lite.models.event import Event
+from magnum_lite.models.node import Node
 
 Handler = Callable[..., Answer]
 _EVENTS = frozenset({"marker", "limit"})
@@ -17,11 +27,17 @@ _EVENTS = frozenset({"marker", "limit"})
 
 @dataclasses.dataclass(frozen=True)
 class Route:
-    """``path`` below ``/v1``; parts in braces are arguments. ``query``: the arguments that are known."""
+    """``path`` below ``/v1``; parts in braces are arguments. ``rules``: the policy rules that it asks.
+    ``gives``: the body of every success; ``takes``: the body; ``query``: the arguments that are known.
+    What the route is for is its handler's docstring.
+    """
 
     method: str
     path: tuple[str, ...]
     handler: Handler
+    rules: tuple[str, ...]
+    gives: Answers
+    takes: Takes | None = None
     dialect: Dialect = CLUSTERS
     query: frozenset[str] = frozenset()
     since: Version = MINIMUM
@@ -29,42 +45,68 @@ class Route:
     public: bool = False
 
 
+def _at(what: str, handler: Handler, rules: str, gives: Gives | Answers, **more: Any) -> Route:
+    """``what``: method and path; ``rules`` with blanks between them; a shape alone is the body of a 200."""
+    method, _, path = what.partition(" ")
+    parts = tuple(path.split("/")) if path else ()
+    every: Answers = {200: gives} if isinstance(gives, Gives) else gives
+    return Route(method, parts, handler, tuple(rules.split()), every, **more)
+
+
+# fmt: off
 def _for_dialect(d: Dialect) -> Iterator[Route]:
     c, t = d.clusters, d.templates
+    at = functools.partial(_at, dialect=d)
+    model, bay = one(ClusterTemplate), one(Cluster)
+    models = many(ClusterTemplate, t, links=True, paged=True)
+    short = many(Cluster, c, summary=True, links=True, paged=True)
+    bays = many(Cluster, c, links=True, paged=True)
+    made: Answers = {202: UUID, 201: bay} if d.deprecated else {202: UUID}
+    changed: Answers = {202: UUID, 200: bay} if d.deprecated else {202: UUID}
+    new_model, new_bay = created(ClusterTemplate), created(Cluster)
+    patch_model, patch_bay = patched(ClusterTemplate), patched(Cluster)
+    asks = "clustertemplate"
 
-    def at(method: str, path: str, handler: Handler, **more: Any) -> Route:
-        return Route(method, tuple(path.split("/")), handler, d, **more)
+    yield at(f"GET {t}", templates.index, f"{asks}:get_all", models, query=PAGING)
+    yield at(f"POST {t}", templates.create, f"{asks}:create", {201: model}, takes=new_model)
+    yield at(f"GET {t}/detail", templates.detail, f"{asks}:detail", models, query=PAGING)
+    t += "/{ident}"
+    yield at(f"GET {t}", templates.show, f"{asks}:get", model)
+    yield at(f"PATCH {t}", templates.update, f"{asks}:get {asks}:update", model, takes=patch_model)
+    yield at(f"DELETE {t}", templates.delete, f"{asks}:delete", {204: None})
 
-    yield at("GET", t, cluster_templates.index, query=PAGING)
-    yield at("POST", t, cluster_templates.create)
-    yield at("GET", f"{t}/detail", cluster_templates.detail, query=PAGING)
-    yield at("GET", f"{t}/{{ident}}", cluster_templates.show)
-    yield at("PATCH", f"{t}/{{ident}}", cluster_templates.update)
-    yield at("DELETE", f"{t}/{{ident}}", cluster_templates.delete)
-    yield at("GET", c, clusters.index, query=PAGING)
-    yield at("POST", c, clusters.create)
-    yield at("GET", f"{c}/detail", clusters.detail, query=PAGING)
-    yield at("GET", f"{c}/{{ident}}", clusters.show)
-    yield at("PATCH", f"{c}/{{ident}}", clusters.update, query=frozenset({"rollback"}))
-    yield at("DELETE", f"{c}/{{ident}}", clusters.delete)
-    yield at("GET", f"{c}/{{ident}}/events", clusters.events, query=_EVENTS)
-    yield at("GET", f"{c}/{{ident}}/nodes", clusters.nodes)
-    yield at("GET", f"{c}/{{ident}}/logs", clusters.logs)
-    yield at("POST", f"{c}/{{ident}}/actions/logs", clusters.ask_logs)
+    yield at(f"GET {c}", clusters.index, "cluster:get_all", short, query=PAGING)
+    yield at(f"POST {c}", clusters.create, "cluster:create", made, takes=new_bay)
+    yield at(f"GET {c}/detail", clusters.detail, "cluster:detail", bays, query=PAGING)
+    c += "/{ident}"
+    yield at(f"GET {c}", clusters.show, "cluster:get", bay)
+    yield at(f"PATCH {c}", clusters.update, "cluster:get cluster:update", changed, takes=patch_bay,
+             query=frozenset({"rollback"}))
+    yield at(f"DELETE {c}", clusters.delete, "cluster:delete", {204: None})
+    yield at(f"GET {c}/events", clusters.events, "cluster:events", many(Event, "events"), query=_EVENTS)
+    yield at(f"GET {c}/nodes", clusters.nodes, "cluster:get", many(Node, "nodes"))
+    yield at(f"GET {c}/logs", clusters.logs, "cluster:get", many(NodeLogs, "nodes"))
+    yield at(f"POST {c}/actions/logs", clusters.ask_logs, "cluster:update", {202: UUID})
     # openstacksdk sends no microversion, so these two are served at every one
-    yield at("POST", f"{c}/{{ident}}/actions/resize", clusters.resize_action)
-    yield at("POST", f"{c}/{{ident}}/actions/upgrade", clusters.upgrade_action)
+    resize, upgrade = plain(Resize), plain(Upgrade)
+    c += "/actions"
+    yield at(f"POST {c}/resize", clusters.resize_action, "cluster:resize", {202: UUID}, takes=resize)
+    yield at(f"POST {c}/upgrade", clusters.upgrade_action, "cluster:upgrade", {202: UUID}, takes=upgrade)
 
 
+_ISSUED = many(Certificate, "certificates")
 ROUTES: tuple[Route, ...] = (
     *(r for d in DIALECTS for r in _for_dialect(d)),
-    Route("GET", ("certificates", "{ident}"), certificates.show, query=frozenset({"ca_cert_type"})),
-    Route("POST", ("certificates",), certificates.create),
-    Route("GET", ("certificates", "{ident}", "issued"), certificates.issued),
-    Route("GET", ("labels",), labels.index),
-    Route("GET", (), root.v1, public=True),
+    _at("GET certificates/{ident}", certificates.show, "certificate:get", one(Authority),
+        query=frozenset({"ca_cert_type"})),
+    _at("POST certificates", certificates.create, "certificate:create", {201: one(Signed)},
+        takes=plain(SigningRequest)),
+    _at("GET certificates/{ident}/issued", certificates.issued, "certificate:get", _ISSUED),
+    _at("GET labels", labels.index, "", many(KnownLabel, "labels")),
+    _at("GET", root.v1, "", one(V1, links=False), public=True),
 )
-ROOT = Route("GET", (), root.root, public=True)
+ROOT = _at("GET", root.root, "", one(Versions, links=False), public=True)
+# fmt: on
 
 
 def _matches(route: Route, parts: tuple[str, ...]) -> bool:

@@ -46,7 +46,7 @@ class Certificate(f.Resource):
     not_before: float = field(doc="Unix seconds.", access=READ)
     not_after: float = field(doc="Unix seconds.", access=READ)
     issued_at: f.Timestamp | None = field(None, doc="UTC; empty: intended only.", access=READ)
-    pem: f.LongText | None = field(None, doc="The certificate.", access=READ)
+    pem: f.LongText | None = field(None, doc="The certificate.", access=PRIVATE)
     revoked_at: f.Timestamp | None = field(None, doc="UTC.", access=READ)
     revocation_reason: f.Text | None = field(None, doc="RFC 5280's word.", access=READ)
     created_at: f.Timestamp | None = field(None, doc="UTC.", access=READ)

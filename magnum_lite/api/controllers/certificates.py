@@ -54,9 +54,4 @@ def create(call: Call) -> Answer:
 def issued(call: Call, ident: str) -> Answer:
     """Serial, subject, who asked, until when."""
     rows = services.issued(call.deps, call.context, ident, _ISSUED_PAGE)
-    items = []
-    for row in rows:
-        item = present(Certificate, row, rename={})
-        item.pop("pem")
-        items.append(item)
-    return Answer(body={"certificates": items})
+    return Answer(body={"certificates": [present(Certificate, r, rename={}) for r in rows]})
