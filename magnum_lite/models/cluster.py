@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import pydantic
 
 from magnum_lite.models import fields as f
+from magnum_lite.models import wire
 from magnum_lite.models.fields import Access, field
 
 Name = Annotated[
@@ -14,7 +15,7 @@ Name = Annotated[
     pydantic.Field(strict=True),
     pydantic.StringConstraints(min_length=1, max_length=242, pattern=r"^[a-zA-Z][a-zA-Z0-9_.-]*$"),
 ]
-Minutes = Annotated[int, pydantic.BeforeValidator(f.integer), pydantic.Field(ge=0, le=100_000)]
+Minutes = Annotated[int, pydantic.BeforeValidator(f.integer), wire.INTEGER, pydantic.Field(ge=0, le=100_000)]
 Url = Annotated[f.Text, pydantic.StringConstraints(max_length=255)]
 
 PRIVATE, READ, CREATE = Access.PRIVATE, Access.READ, Access.CREATE

@@ -7,7 +7,10 @@ from typing import Annotated, Literal, Self
 import pydantic
 
 from magnum_lite.models import fields as f
+from magnum_lite.models import wire
 from magnum_lite.models.fields import Access, field
+
+_URL = r"https?://[^\s'\"`$\\<>]+"
 
 
 def _coe(value: object) -> object:
@@ -26,14 +29,18 @@ def _dns(value: str) -> str:
 
 
 def _proxy(value: str) -> str:
-    if value and not re.fullmatch(r"https?://[^\s'\"`$\\<>]+", value):
+    if value and not re.fullmatch(_URL, value):
         raise ValueError("must be a URL that begins with http:// or https://")
     return value
 
 
-Coe = Annotated[Literal["swarm", "kubernetes"], pydantic.BeforeValidator(_coe)]
+Coe = Annotated[
+    Literal["swarm", "kubernetes"],
+    pydantic.BeforeValidator(_coe),
+    wire.Taken((), {"enum": ["swarm", "kubernetes", "swarm-mode"]}),
+]
 Dns = Annotated[f.Text, pydantic.AfterValidator(_dns)]
-Proxy = Annotated[f.Text, pydantic.AfterValidator(_proxy)]
+Proxy = Annotated[f.Text, pydantic.AfterValidator(_proxy), wire.Taken((), {"pattern": rf"^({_URL})?$"})]
 
 
 class ClusterTemplate(f.Resource):

@@ -11,7 +11,10 @@ from typing import Annotated, Any
 
 import pydantic
 
+from magnum_lite.models import wire
+
 MAX_LABELS = 256
+MAX_LABEL_VALUE = 4096
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _TRUE = {"true", "1", "yes", "on", "t", "y"}
 _FALSE = {"false", "0", "no", "off", "f", "n"}
@@ -77,7 +80,7 @@ def integer(value: Any) -> Any:
     if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
         raise ValueError("must be an integer")
     if isinstance(value, str):
-        if not re.fullmatch(r"[+-]?\d{1,18}", value.strip()):
+        if not re.fullmatch(r"[+-]?[0-9]{1,18}", value.strip()):
             raise ValueError("must be an integer")
         return int(value)
     return value
@@ -87,7 +90,7 @@ def _boolean(value: Any) -> Any:
     """Strings are taken as upstream takes them: Horizon sends ``"False"``."""
     if isinstance(value, str) and value.strip().lower() in _TRUE | _FALSE:
         return value.strip().lower() in _TRUE
-    if isinstance(value, int) and value in {0, 1}:
+    if isinstance(value, int | float) and value in {0, 1}:
         return bool(value)
     raise ValueError("must be true or false")
 
@@ -121,15 +124,27 @@ def _labels(value: Any) -> Any:
             raise ValueError("each label's name is a text of 1 to 255 characters")
         if isinstance(item, bool | int | float):
             out[key] = str(item)
-        elif isinstance(item, str) and len(item) <= 4096:
+        elif isinstance(item, str) and len(item) <= MAX_LABEL_VALUE:
             out[key] = _text(item)
         else:
-            raise ValueError(f"label {key!r}: must be a text (up to 4096 characters), number or boolean")
+            raise ValueError(
+                f"label {key!r}: must be a text (up to {MAX_LABEL_VALUE} characters), number or boolean"
+            )
     return out
 
 
 EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 _TAINT = {"key", "value", "effect"}
+_TAINT_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "key": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": wire.PRINTABLE},
+        "value": {"type": ["string", "null"], "maxLength": 255, "pattern": wire.PRINTABLE},
+        "effect": {"type": "string", "enum": list(EFFECTS)},
+    },
+    "required": ["key", "effect"],
+    "additionalProperties": False,
+}
 
 
 def _taints(value: Any) -> Any:
@@ -158,24 +173,45 @@ def _uuid(value: Any) -> Any:
 
 
 _STRICT = pydantic.Field(strict=True)
-Text = Annotated[str, pydantic.BeforeValidator(_text), _STRICT, pydantic.StringConstraints(max_length=255)]
-LongText = Annotated[
-    str, pydantic.BeforeValidator(_text), _STRICT, pydantic.StringConstraints(max_length=8192)
+_PLAIN = pydantic.BeforeValidator(_text)
+_WHOLE = pydantic.BeforeValidator(integer)
+_LABEL_VALUE = {
+    "type": ["string", "number", "boolean"], "maxLength": MAX_LABEL_VALUE, "pattern": wire.PRINTABLE
+}  # fmt: skip
+_LABEL_NAME = {"minLength": 1, "maxLength": 255, "pattern": wire.PRINTABLE}
+_LABELS = wire.Taken(
+    ("string",),
+    {"maxProperties": MAX_LABELS, "propertyNames": _LABEL_NAME, "additionalProperties": _LABEL_VALUE},
+)
+Text = Annotated[str, _PLAIN, _STRICT, wire.TEXT, pydantic.StringConstraints(max_length=255)]
+LongText = Annotated[str, _PLAIN, _STRICT, wire.TEXT, pydantic.StringConstraints(max_length=8192)]
+Ident = Annotated[str, _PLAIN, _STRICT, wire.TEXT, pydantic.StringConstraints(min_length=1, max_length=255)]
+Uuid = Annotated[
+    str,
+    pydantic.BeforeValidator(_uuid),
+    wire.Taken((), {"pattern": wire.UUID}),
+    pydantic.StringConstraints(max_length=36),
 ]
-Ident = Annotated[
-    str, pydantic.BeforeValidator(_text), _STRICT, pydantic.StringConstraints(min_length=1, max_length=255)
+Integer = Annotated[int, _WHOLE, wire.INTEGER]
+Count = Annotated[int, _WHOLE, wire.INTEGER, pydantic.Field(ge=0, le=10_000)]
+Port = Annotated[int, _WHOLE, wire.INTEGER, pydantic.Field(ge=1024, le=65535)]
+GiB = Annotated[int, _WHOLE, wire.INTEGER, pydantic.Field(ge=1, le=65_536)]
+Boolean = Annotated[
+    bool,
+    pydantic.BeforeValidator(_boolean),
+    wire.Taken(
+        ("string", "integer"), {"pattern": wire.spellings(_TRUE | _FALSE), "minimum": 0, "maximum": 1}
+    ),
 ]
-Uuid = Annotated[str, pydantic.BeforeValidator(_uuid), pydantic.StringConstraints(max_length=36)]
-Integer = Annotated[int, pydantic.BeforeValidator(integer)]
-Count = Annotated[int, pydantic.BeforeValidator(integer), pydantic.Field(ge=0, le=10_000)]
-Port = Annotated[int, pydantic.BeforeValidator(integer), pydantic.Field(ge=1024, le=65535)]
-GiB = Annotated[int, pydantic.BeforeValidator(integer), pydantic.Field(ge=1, le=65_536)]
-Boolean = Annotated[bool, pydantic.BeforeValidator(_boolean)]
-Labels = Annotated[dict[str, str], pydantic.BeforeValidator(_labels)]
-Taints = Annotated[list[dict[str, str]], pydantic.BeforeValidator(_taints)]
+Labels = Annotated[dict[str, str], pydantic.BeforeValidator(_labels), _LABELS]
+Taints = Annotated[
+    list[dict[str, str]],
+    pydantic.BeforeValidator(_taints),
+    wire.Taken(("string",), {"maxItems": MAX_LABELS, "items": _TAINT_SCHEMA}),
+]
 Strings = list[str]
 Listing = list[Any]
-Document = Annotated[dict[str, Any], pydantic.BeforeValidator(mapping)]
+Document = Annotated[dict[str, Any], pydantic.BeforeValidator(mapping), wire.TEXT_OF_MAP]
 Timestamp = dt.datetime
 
 
