@@ -77,7 +77,8 @@ swarm_instructions() {
     local id
     for id in $(jq -r '.set_labels // {} | keys[] | select(test("^[a-z0-9]+$"))' "$1"); do
         # shellcheck disable=SC2016  # jq's variables
-        swarm_change "$id" '.Labels += $labels[0].set_labels[$id]' --arg id "$id" --slurpfile labels "$1" || true
+        swarm_change "$id" '.Labels = ((.Labels // {}) + $labels[0].set_labels[$id] | del(..|nulls))' \
+            --arg id "$id" --slurpfile labels "$1" || true
     done
     for id in $(jq -r '.drain // [] | .[] | select(test("^[a-z0-9]+$"))' "$1"); do
         swarm_change "$id" '.Availability = "drain"' || true

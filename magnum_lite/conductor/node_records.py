@@ -104,7 +104,7 @@ def _new(work: Work, group: Row, index: int) -> dict[str, Any]:
         "in_stack": False,
         "leave_step": None,
         "leave_since": 0.0,
-        "labels_set": False,
+        "engine_labels": {},
         "engine_view": [],
         "engine_id": None,
         "versions": {},

@@ -6,6 +6,7 @@ from oslo_log import log
 
 from magnum_lite.conductor import engine as engines
 from magnum_lite.conductor import stack as stacks
+from magnum_lite.conductor.labels import ensure_labels
 from magnum_lite.conductor.leaving import forget_gone
 from magnum_lite.conductor.outcome import DONE, Failed, Outcome, Wait
 from magnum_lite.conductor.work import Work
@@ -91,37 +92,6 @@ def _signal(work: Work, node: Row, status: str, reason: str) -> None:
     except StackNotFound:
         return  # its nested stack is not there yet, or not any more
     work.save_node(node, signalled=True)
-
-
-def set_labels(work: Work) -> Outcome:
-    """Labels of node groups onto their nodes in the engine."""
-    wanted = {g["uuid"]: g["node_labels"] for g in work.groups if g["node_labels"]}
-    todo = [
-        n for n in work.members() if n["nodegroup_id"] in wanted and not n["labels_set"] and n["engine_id"]
-    ]
-    seen = engines.view(work)
-    for node in todo:
-        if (
-            wanted[node["nodegroup_id"]].items()
-            <= (seen.get(node["engine_id"], {}).get("labels") or {}).items()
-        ):
-            work.save_node(node, labels_set=True)
-    todo = [n for n in todo if not n["labels_set"]]
-    engine = engines.swarm(work) if todo else None
-    if not todo:
-        return DONE
-    if engine is None:
-        return Wait(1.0, "Waiting for a master to take node labels.")
-    try:
-        for node in todo:
-            engine.set_labels(node["engine_id"], wanted[node["nodegroup_id"]])
-            work.save_node(node, labels_set=True)
-    except (EngineUnreachable, EngineRefused) as error:
-        LOG.info("labels of %s wait: %s", work.uuid, error)
-        return Wait(2.0, "Waiting for a master to take node labels.")  # its agent is instructed, too
-    finally:
-        engine.close()
-    return DONE
 
 
 def node_faults(work: Work) -> dict[str, str]:
@@ -214,7 +184,7 @@ def _nodes_and_rest(work: Work, stack: Stack) -> Outcome:
     if stack.status == "IN_PROGRESS":
         return Wait(min(interval, 0.5), f"All {total} nodes are ready; Heat finishes.")
     outcome = forget_gone(work)
-    return set_labels(work) if outcome is DONE else outcome
+    return ensure_labels(work) if outcome is DONE else outcome
 
 
 def _slowest(work: Work, ready: int, total: int) -> str:

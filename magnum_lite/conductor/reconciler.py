@@ -6,6 +6,7 @@ from typing import Any
 from oslo_log import log
 
 from magnum_lite.conductor import health, phases
+from magnum_lite.conductor.labels import ensure_labels
 from magnum_lite.conductor.outcome import DONE, Failed, Outcome, Wait
 from magnum_lite.conductor.stack import is_delete
 from magnum_lite.conductor.work import Work
@@ -22,6 +23,7 @@ def reconcile(work: Work, *, at_point: Callable[[str], None] = lambda _: None) -
     """
     conf = work.ports.conf.conductor
     if work.settled:
+        ensure_labels(work)
         health.look(work)
         return float(conf.idle_interval)
     late = _too_late(work)

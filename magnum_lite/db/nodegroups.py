@@ -15,7 +15,8 @@ KIND = "Node group"
 
 def insert(connection: sa.Connection, values: dict[str, Any]) -> Row:
     """Store a new group."""
-    row = {**values, "created_at": utcnow(), "updated_at": None}
+    fresh = {"deleting": False, "nodes_to_remove": [], "removed_indices": []}
+    row = {**fresh, **values, "created_at": utcnow(), "updated_at": None}
     connection.execute(nodegroup.insert().values(row))
     return row
 
@@ -47,3 +48,33 @@ def update(connection: sa.Connection, uuid: str, values: dict[str, Any]) -> None
     connection.execute(
         nodegroup.update().where(nodegroup.c.uuid == uuid).values(**values, updated_at=utcnow())
     )
+
+
+def change(connection: sa.Connection, uuid: str, values: dict[str, Any]) -> None:
+    """Store what a user wants changed, in the transaction that accepts the cluster's new generation (and
+    after ``clusters.accept``). The group is UPDATE_IN_PROGRESS at once: clients wait for it by its own
+    status. One that is still being made stays CREATE_IN_PROGRESS, one that is to go DELETE_IN_PROGRESS.
+    """
+    c = nodegroup.c
+    busy = c.status.in_(["CREATE_IN_PROGRESS", "DELETE_IN_PROGRESS"])
+    status = sa.case((busy, c.status), else_="UPDATE_IN_PROGRESS")
+    connection.execute(
+        nodegroup.update()
+        .where(c.uuid == uuid)
+        .values(**values, status=status, status_reason=None, updated_at=utcnow())
+    )
+
+
+def mark_deleted(connection: sa.Connection, uuid: str) -> None:
+    """A user wants the group gone; in the transaction that accepts the cluster's new generation (action
+    UPDATE), after ``clusters.accept``. The conductor drains its nodes, takes it out of the stack and then
+    forgets the row; until then it is ``deleting``, has no wanted nodes, and nobody may change it.
+    """
+    values = {"deleting": True, "status": "DELETE_IN_PROGRESS", "status_reason": None}
+    values |= {"node_count": 0, "min_node_count": 0, "nodes_to_remove": []}
+    update(connection, uuid, values)
+
+
+def delete(connection: sa.Connection, uuid: str) -> None:
+    """Forget it (the conductor, once nothing of it is left)."""
+    connection.execute(nodegroup.delete().where(nodegroup.c.uuid == uuid))

@@ -30,7 +30,7 @@ class Node(f.Resource):
     in_stack: f.Boolean = field(False, doc="Heat was told of its index.", access=PRIVATE)
     leave_step: f.Text | None = field(None, doc="draining, removed.", access=PRIVATE)
     leave_since: float = field(0.0, doc="Unix seconds.", access=PRIVATE)
-    labels_set: f.Boolean = field(False, doc="The engine has its labels.", access=PRIVATE)
+    engine_labels: f.Document = field({}, doc="Ours, as last set in the engine.", access=PRIVATE)
     engine_view: f.Listing = field([], doc="What a master sees of all nodes.", access=PRIVATE)
     engine_id: f.Text | None = field(None, doc="Id in the swarm.", access=READ)
     versions: f.Document = field({}, doc="docker, kernel, os.", access=READ)

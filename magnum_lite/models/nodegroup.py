@@ -2,13 +2,19 @@
 ``default-worker``; the cluster's counts are views of them.
 """
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from magnum_lite.models import fields as f
 from magnum_lite.models.fields import Access, field
 
 DEFAULT_MASTER = "default-master"
 DEFAULT_WORKER = "default-worker"
+
+# On every node in the engine, for placing services: Docker's own form of a name in reverse DNS, because a
+# Swarm constraint takes no "/" in the name of a label (SwarmKit's manager/constraint).
+GROUP_LABEL = "org.openstack.magnum.nodegroup"
+ROLE_LABEL = "org.openstack.magnum.role"
 
 
 class NodeGroup(f.Resource):
@@ -46,8 +52,23 @@ class NodeGroup(f.Resource):
     node_addresses: f.Strings = field([], doc="Of its nodes.", access=Access.READ, stored=False)
     created_at: f.Timestamp | None = field(None, doc="UTC.", access=Access.READ)
     updated_at: f.Timestamp | None = field(None, doc="UTC.", access=Access.READ)
+    deleting: f.Boolean = field(False, doc="The user wants it gone.", access=Access.PRIVATE)
     nodes_to_remove: f.Strings = field([], doc="Chosen by the user, not yet removed.", access=Access.PRIVATE)
     removed_indices: list[int] = field([], doc="Never used again by Heat.", access=Access.PRIVATE)
 
 
 Role = Literal["master", "worker"]
+
+
+def engine_labels(group: Mapping[str, Any]) -> dict[str, str]:
+    """Labels of a group's nodes in the engine: the user's, and the group's name and role."""
+    return {**(group["node_labels"] or {}), GROUP_LABEL: group["name"], ROLE_LABEL: group["role"]}
+
+
+def label_changes(node: Mapping[str, Any], wanted: Mapping[str, str]) -> dict[str, str | None]:
+    """What makes a node's labels in the engine ``wanted``: new values, and None for those that we once set
+    and that are not wanted any more. Labels that the tenant set in the engine are nobody else's business.
+    """
+    have = node["engine_labels"] or {}
+    gone: dict[str, str | None] = {name: None for name in have if name not in wanted}
+    return gone | {name: value for name, value in wanted.items() if have.get(name) != value}

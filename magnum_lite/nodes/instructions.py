@@ -6,6 +6,7 @@ from typing import Any
 
 from magnum_lite.db import nodegroups, nodes
 from magnum_lite.db.rows import Row
+from magnum_lite.models.nodegroup import engine_labels, label_changes
 from magnum_lite.models.status import NodeState
 from magnum_lite.nodes.deps import DoorDeps
 
@@ -48,11 +49,14 @@ def _entry(deps: DoorDeps, node: Row, members: list[Row]) -> dict[str, Any]:
 
 def _engine_work(members: list[Row], groups: list[Row]) -> dict[str, Any]:
     """What a master does for a conductor that can't reach the engine itself."""
-    wanted = {g["uuid"]: g["node_labels"] for g in groups if g["node_labels"]}
+    wanted = {g["uuid"]: engine_labels(g) for g in groups}
     labels = {
-        m["engine_id"]: wanted[m["nodegroup_id"]]
+        m["engine_id"]: changes
         for m in members
-        if m["engine_id"] and m["nodegroup_id"] in wanted and not m["labels_set"]
+        if m["engine_id"]
+        and m["nodegroup_id"] in wanted
+        and m["state"] != NodeState.LEAVING
+        and (changes := label_changes(m, wanted[m["nodegroup_id"]]))
     }
     leaving = [m for m in members if m["state"] == NodeState.LEAVING and m["engine_id"]]
     drain = [m["engine_id"] for m in leaving if m["leave_step"] == "draining"]

@@ -289,7 +289,8 @@ class Stand:
         self.told.append({k: v for k, v in answer.items() if k in {"set_labels", "drain", "remove"}})
         for other in self.machines.values():
             if other.engine_id in answer.get("set_labels", {}):
-                other.labels = answer["set_labels"][other.engine_id]
+                merged = other.labels | answer["set_labels"][other.engine_id]
+                other.labels = {k: v for k, v in merged.items() if v is not None}
             if other.engine_id in answer.get("drain", ()):
                 other.availability = "drain"
             if other.engine_id in answer.get("remove", ()):
