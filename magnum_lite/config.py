@@ -52,6 +52,7 @@ CONDUCTOR = [
         default=True,
         help="Speak to clusters' engines directly; else only their masters' agents do, on instruction.",
     ),
+    cfg.IntOpt("down_after", default=60, min=5, help="Seconds without a beat before a conductor is down."),
     cfg.BoolOpt("global_stack_list", default=False, help="Heat's stacks:global_index is open to us."),
 ]
 CERTIFICATES = [

@@ -28,12 +28,14 @@ _WRITES = {
     "cluster": ("create", "update", "delete", "resize", "upgrade", "update_health_status"),
     "clustertemplate": ("create", "update", "delete"),
     "nodegroup": ("create", "update", "delete"),
+    "federation": ("create", "update", "delete"),
     "certificate": ("rotate_ca",),
 }
 _READS = {
     "cluster": ("get", "get_all", "detail", "events"),
     "clustertemplate": ("get", "get_all", "detail"),
     "nodegroup": ("get", "get_all"),
+    "federation": ("get", "get_all", "detail"),
     # ours: any reader may see the CA; what a reader's certificate may do is the profile's business
     "certificate": ("get", "create"),
     "stats": ("get_all",),

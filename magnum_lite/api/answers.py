@@ -41,6 +41,12 @@ class KnownLabel(pydantic.BaseModel):
     choices: list[str] = field(doc="Values, where there are few.", access=READ)
 
 
+class Federation(pydantic.BaseModel):
+    """There are none."""
+
+    uuid: f.Uuid = field(doc="Identifier.", access=READ)
+
+
 class NodeLogs(pydantic.BaseModel):
     """What a node's agent answered."""
 

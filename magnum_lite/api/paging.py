@@ -12,8 +12,8 @@ from magnum_lite.models.views import facts
 ARGUMENTS = frozenset({"marker", "limit", "sort_key", "sort_dir"})
 
 
-def wanted(call: Call, model: type[Resource]) -> Page:
-    """The page that the query asks for. Raises InvalidInput."""
+def wanted(call: Call, model: type[Resource], *, marker: str = "uuid") -> Page:
+    """The page that the query asks for; ``marker``: what markers name, uuid or id. Raises InvalidInput."""
     most = call.deps.conf.api.max_limit
     limit = most
     if "limit" in call.query:
@@ -31,10 +31,10 @@ def wanted(call: Call, model: type[Resource]) -> Page:
         raise InvalidInput(
             Problem("sort_key", f'The sort_key value "{key[:100]}" is an invalid field for sorting')
         )
-    marker = call.query.get("marker")
-    if marker is not None and (len(marker) != 36 or marker.count("-") != 4):
+    after: str | int | None = call.query.get("marker") if marker == "uuid" else call.integer("marker")
+    if isinstance(after, str) and (len(after) != 36 or after.count("-") != 4):
         raise InvalidInput(Problem("marker", "must be the uuid of the last object of the page before"))
-    return Page(min(limit, most), marker, column, direction == "desc")
+    return Page(min(limit, most), after, column, direction == "desc")
 
 
 def _sortable(model: type[Resource]) -> set[str]:
@@ -56,7 +56,7 @@ def listed(call: Call, path: str, name: str, page: Page, rows: list[Row], items:
             "sort_key": call.query.get("sort_key", "id"),
             "sort_dir": call.query.get("sort_dir", "asc"),
             "limit": page.limit,
-            "marker": rows[-1]["uuid"],
+            "marker": rows[-1].get("uuid", rows[-1]["id"]),
         }
         body["next"] = f"{call.base}/v1/{path}?{urllib.parse.urlencode(query)}"
     return body

@@ -5,9 +5,18 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from magnum_lite.api.answers import V1, Authority, KnownLabel, NodeLogs, Signed, Versions
+from magnum_lite.api.answers import V1, Authority, Federation, KnownLabel, NodeLogs, Signed, Versions
 from magnum_lite.api.call import Answer
-from magnum_lite.api.controllers import certificates, clusters, labels, root
+from magnum_lite.api.controllers import (
+    certificates,
+    clusters,
+    federations,
+    labels,
+    nodegroups,
+    operations,
+    quotas,
+    root,
+)
 from magnum_lite.api.controllers import cluster_templates as templates
 from magnum_lite.api.dialects import CLUSTERS, DIALECTS, Dialect
 from magnum_lite.api.errors import NoSuchMethod, NoSuchPath
@@ -20,6 +29,8 @@ from magnum_lite.models.cluster import Cluster
 from magnum_lite.models.cluster_template import ClusterTemplate
 from magnum_lite.models.event import Event
 from magnum_lite.models.node import Node
+from magnum_lite.models.nodegroup import NodeGroup
+from magnum_lite.models.quota import NewLimit, Quota, Service, Stats
 
 Handler = Callable[..., Answer]
 _EVENTS = frozenset({"marker", "limit"})
@@ -94,9 +105,44 @@ def _for_dialect(d: Dialect) -> Iterator[Route]:
     yield at(f"POST {c}/upgrade", clusters.upgrade_action, "cluster:upgrade", {202: UUID}, takes=upgrade)
 
 
+def _for_groups() -> Iterator[Route]:
+    c = "clusters/{ident}/nodegroups"
+    at = functools.partial(_at, since=(1, 9))
+    new, change, group = created(NodeGroup), patched(NodeGroup), one(NodeGroup)
+    short = many(NodeGroup, "nodegroups", summary=True, paged=True)
+    yield at(f"GET {c}", nodegroups.index, "nodegroup:get_all", short, query=PAGING | {"role"})
+    yield at(f"POST {c}", nodegroups.create, "nodegroup:create", {202: group}, takes=new)
+    c += "/{group}"
+    yield at(f"GET {c}", nodegroups.show, "nodegroup:get", group)
+    yield at(f"PATCH {c}", nodegroups.update, "nodegroup:get nodegroup:update", {202: group}, takes=change)
+    yield at(f"DELETE {c}", nodegroups.delete, "nodegroup:delete", {204: None})
+
+
+def _for_operators() -> Iterator[Route]:
+    q, listed = "quotas/{project}/{resource}", many(Quota, "quotas", paged=True)
+    quota, limit = one(Quota, links=False), plain(NewLimit)
+    yield _at("GET quotas", quotas.index, "quota:get_all", listed, query=PAGING | {"all_tenants"})
+    yield _at("POST quotas", quotas.create, "quota:create", {201: quota}, takes=created(Quota))
+    yield _at(f"GET {q}", quotas.show, "quota:get", quota)
+    yield _at(f"PATCH {q}", quotas.update, "quota:update", {202: quota}, takes=limit)
+    yield _at(f"DELETE {q}", quotas.delete, "quota:delete", {204: None})
+    yield _at("GET stats", operations.stats, "stats:get_all", one(Stats, links=False),
+              query=frozenset({"project_id", "type"}))
+    yield _at("GET mservices", operations.mservices, "magnum-service:get_all", many(Service, "mservices"))
+    f, none = "federations", many(Federation, "federations")
+    yield _at(f"GET {f}", federations.index, "federation:get_all", none, query=PAGING)
+    yield _at(f"GET {f}/detail", federations.detail, "federation:detail", none, query=PAGING)
+    yield _at(f"POST {f}", federations.create, "federation:create", {})
+    yield _at(f"GET {f}/{{ident}}", federations.show, "federation:get", {})
+    yield _at(f"PATCH {f}/{{ident}}", federations.update, "federation:update", {})
+    yield _at(f"DELETE {f}/{{ident}}", federations.delete, "federation:delete", {})
+
+
 _ISSUED = many(Certificate, "certificates")
 ROUTES: tuple[Route, ...] = (
     *(r for d in DIALECTS for r in _for_dialect(d)),
+    *_for_groups(),
+    *_for_operators(),
     _at("GET certificates/{ident}", certificates.show, "certificate:get", one(Authority),
         query=frozenset({"ca_cert_type"})),
     _at("POST certificates", certificates.create, "certificate:create", {201: one(Signed)},

@@ -45,6 +45,15 @@ def count(connection: sa.Connection, project_id: str) -> int:
     return int(connection.execute(query).scalar_one())
 
 
+def numbers(connection: sa.Connection, project_id: str | None) -> dict[str, int]:
+    """Clusters, and the nodes that they want, of a project or (None) of all."""
+    mine = [] if project_id is None else [nodegroup.c.project_id == project_id]
+    count = sa.select(sa.func.count()).select_from(cluster).where(*_visible(project_id)).scalar_subquery()
+    total = sa.func.coalesce(sa.func.sum(nodegroup.c.node_count), 0)
+    clusters, nodes = connection.execute(sa.select(count, total).where(*mine)).one()
+    return {"clusters": int(clusters), "nodes": int(nodes)}
+
+
 def accept(connection: sa.Connection, uuid: str, generation: int, action: str, values: dict[str, Any]) -> int:
     """Write a new desired state on top of ``generation``; gives the new generation.
 

@@ -16,10 +16,10 @@ Row = dict[str, Any]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Page:
-    """Which rows, in which order. ``marker`` is the uuid of the last row of the page before."""
+    """Which rows, in which order. ``marker`` is the uuid of the last row of the page before (quotas: id)."""
 
     limit: int
-    marker: str | None = None
+    marker: str | int | None = None
     sort_key: str = "id"
     descending: bool = False
 
@@ -68,14 +68,16 @@ def page(
     wanted: Page,
     *,
     kind: str,
+    marker: sa.Column[Any] | None = None,
 ) -> list[Row]:
-    """One page of rows."""
+    """One page of rows. ``marker``: the column that markers name (the uuid, if none is given)."""
     column = table.c[wanted.sort_key]
     conditions = list(where)
     if wanted.marker is not None:
-        last = one(connection, sa.select(table.c.id, column).where(table.c.uuid == wanted.marker, *where))
+        named = table.c.uuid if marker is None else marker
+        last = one(connection, sa.select(table.c.id, column).where(named == wanted.marker, *where))
         if last is None:
-            raise NotFound(kind, wanted.marker)
+            raise NotFound(kind, str(wanted.marker))
         conditions.append(_after(table, column, last, wanted))
     order: list[Any] = [table.c.id.desc() if wanted.descending else table.c.id]
     if wanted.sort_key != "id":

@@ -20,6 +20,11 @@ SWARM = frozenset({"swarm"})
 _TRUE = frozenset({"true", "1", "yes", "on", "t", "y"})
 _FALSE = frozenset({"false", "0", "no", "off", "f", "n"})
 _LABEL_KEY = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?")
+OWN_PREFIXES = ("org.openstack.magnum.", "magnum.openstack.org/")
+# What a kubelet may set on its own node: https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#noderestriction
+_OPEN_PREFIXES = ("kubelet.kubernetes.io", "node.kubernetes.io")
+_OPEN_LABELS = ("topology.kubernetes.io/region", "topology.kubernetes.io/zone",
+                "kubernetes.io/hostname", "kubernetes.io/arch", "kubernetes.io/os")  # fmt: skip
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?(?:/[\w./-]*)?")
 _URL = re.compile(r"https?://[^\s'\"\\\x00-\x1f\x7f`$]+")
 _PORTS = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?(?:/(tcp|udp))?")
@@ -155,6 +160,19 @@ def parse_node_labels(text: str) -> dict[str, str]:
             raise ValueError(f"the value of {key!r} is longer than 255 characters")
         found[key] = value
     return found
+
+
+def node_label_problem(key: str, value: str) -> str | None:
+    """Why a tenant may not set this label of a node."""
+    if _LABEL_KEY.fullmatch(key) is None or len(value) > 255:
+        return f"{key[:80]!r} is no label (letters, digits, '.', '_', '/', '-', at most 63; its value 255)"
+    if key.startswith(OWN_PREFIXES):
+        return f"{key} is set by this service itself"
+    prefix, slash, _ = key.partition("/")
+    owned = re.fullmatch(r"(.+\.)?(kubernetes|k8s)\.io", prefix)
+    if slash and owned and prefix not in _OPEN_PREFIXES and key not in _OPEN_LABELS:
+        return f"{key} is the engine's own; labels below {prefix} are not for tenants"
+    return None
 
 
 def parse_registry_auth(text: str) -> dict[str, tuple[str, str]]:

@@ -11,7 +11,7 @@ from magnum_lite.db import events, nodegroups, quotas
 from magnum_lite.db.rows import Row
 from magnum_lite.db.session import Connection
 from magnum_lite.drivers import assembly
-from magnum_lite.errors import Conflict, Problem, QuotaExceeded
+from magnum_lite.errors import Problem, QuotaExceeded
 from magnum_lite.models import labels as label_registry
 from magnum_lite.models.status import Action
 from magnum_lite.services import drafts, references, room
@@ -91,12 +91,6 @@ def set_health(deps: Deps, context: Context, ident: str, changes: Mapping[str, A
             connection, row["uuid"], changes.get("health_status"), changes.get("health_status_reason")
         )
     return row
-
-
-def changeable(row: Row) -> None:
-    """Raise Conflict for a cluster that is being deleted."""
-    if row["action"] == Action.DELETE:
-        raise Conflict(f"Cluster {row['uuid']} is being deleted; it can not be changed any more.")
 
 
 def count_problems(group: Row, count: int) -> list[Problem]:

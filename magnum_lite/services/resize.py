@@ -8,10 +8,11 @@ from magnum_lite.context import Context
 from magnum_lite.db import clusters as db
 from magnum_lite.db import events, nodegroups, nodes
 from magnum_lite.db.rows import Row
+from magnum_lite.db.session import Connection
 from magnum_lite.errors import Conflict, NotFound, Problem, Unsupported
 from magnum_lite.models.nodegroup import DEFAULT_WORKER
 from magnum_lite.models.status import Action
-from magnum_lite.services import clusters, drafts, references, room
+from magnum_lite.services import acceptance, clusters, drafts, references, room
 from magnum_lite.services.deps import Deps, scope
 
 
@@ -43,11 +44,13 @@ def draft(
     with deps.database.read() as connection:
         row = db.get(connection, ident, scope(context))
         deps.policy.check(context, rule, row["project_id"])
-        clusters.changeable(row)
+        acceptance.changeable(row)
         groups = nodegroups.of_clusters(connection, [row["uuid"]])[row["uuid"]]
         members = nodes.of_cluster(connection, row["uuid"])
     group = find_group(groups, group_ident or DEFAULT_WORKER)
     problems = []
+    if group["deleting"]:
+        raise Conflict(f"Node group {group['name']} is being deleted; it can not be resized any more.")
     if group["role"] == "master":
         problems.append(Problem("nodegroup", "Masters can not be resized by this engine"))
     problems += clusters.count_problems(group, count)
@@ -73,15 +76,15 @@ def accept(deps: Deps, wanted: Draft) -> Row:
     """
     references.refuse(wanted.problems)
     room.check(wanted.needs)
-    row, group, count = wanted.row, wanted.group, wanted.count
-    with deps.database.write() as connection:
-        db.accept(connection, row["uuid"], row["generation"], Action.UPDATE.value, {})
+    group, count = wanted.group, wanted.count
+
+    def store(connection: Connection, now: Row) -> None:
         leaving = sorted({*group["nodes_to_remove"], *wanted.chosen})
-        nodegroups.update(connection, group["uuid"], {"node_count": count, "nodes_to_remove": leaving})
+        nodegroups.change(connection, group["uuid"], {"node_count": count, "nodes_to_remove": leaving})
         message = f"Change accepted: {group['name']} from {group['node_count']} to {count} node(s)."
-        events.add(connection, row | {"generation": row["generation"] + 1}, "accepted", message)
-    deps.conductors.look(row["uuid"])
-    return row
+        events.add(connection, now, "accepted", message)
+
+    return acceptance.accept(deps, wanted.row["uuid"], Action.UPDATE, store)
 
 
 def find_group(groups: Sequence[Row], ident: str) -> Row:
@@ -109,26 +112,20 @@ def _chosen(group: Row, mine: Sequence[Row], remove: Sequence[str], problems: li
 
 def rollback(deps: Deps, context: Context, ident: str) -> Row:
     """Accept a return to the spec of the last COMPLETE generation."""
-    with deps.database.write() as connection:
+    with deps.database.read() as connection:
         row = db.get(connection, ident, scope(context))
-        deps.policy.check(context, "cluster:update", row["project_id"])
-        clusters.changeable(row)
-        good: Mapping[str, Any] = row["last_good"].get("counts", {})
+    deps.policy.check(context, "cluster:update", row["project_id"])
+
+    def store(connection: Connection, now: Row) -> None:
+        good: Mapping[str, Any] = now["last_good"].get("counts", {})
         if not good:
             raise Conflict(f"Cluster {row['uuid']} has never been complete: there is nothing to go back to.")
-        groups = nodegroups.of_clusters(connection, [row["uuid"]])[row["uuid"]]
-        db.accept(connection, row["uuid"], row["generation"], Action.ROLLBACK.value, {})
-        for group in groups:
+        for group in nodegroups.of_clusters(connection, [row["uuid"]])[row["uuid"]]:
             if group["name"] in good:
-                nodegroups.update(connection, group["uuid"], {"node_count": good[group["name"]]})
-        events.add(
-            connection,
-            row | {"generation": row["generation"] + 1},
-            "accepted",
-            "Return to the last good state.",
-        )
-    deps.conductors.look(row["uuid"])
-    return row
+                nodegroups.change(connection, group["uuid"], {"node_count": good[group["name"]]})
+        events.add(connection, now, "accepted", "Return to the last good state.")
+
+    return acceptance.accept(deps, row["uuid"], Action.ROLLBACK, store)
 
 
 def upgrade(deps: Deps, context: Context, ident: str) -> None:

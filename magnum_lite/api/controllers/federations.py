@@ -1,0 +1,44 @@
+"""``/v1/federations``: upstream accepts them and makes nothing; here there are none, and it is said."""
+
+from magnum_lite.api.call import Answer, Call
+from magnum_lite.errors import NotFound, Unsupported
+
+
+def _may(call: Call, verb: str) -> None:
+    call.deps.policy.check(call.context, f"federation:{verb}")
+
+
+def index(call: Call) -> Answer:
+    """An empty list."""
+    _may(call, "get_all")
+    return Answer(body={"federations": []})
+
+
+def detail(call: Call) -> Answer:
+    """The same."""
+    _may(call, "detail")
+    return Answer(body={"federations": []})
+
+
+def create(call: Call) -> Answer:
+    """501."""
+    _may(call, "create")
+    raise Unsupported("Federations of clusters are not offered: no engine has them any more.")
+
+
+def show(call: Call, ident: str) -> Answer:
+    """404: there is none."""
+    _may(call, "get")
+    raise NotFound("Federation", ident)
+
+
+def update(call: Call, ident: str) -> Answer:
+    """404: there is none."""
+    _may(call, "update")
+    raise NotFound("Federation", ident)
+
+
+def delete(call: Call, ident: str) -> Answer:
+    """404: there is none."""
+    _may(call, "delete")
+    raise NotFound("Federation", ident)

@@ -1,0 +1,63 @@
+"""``/v1/clusters/{cluster}/nodegroups``."""
+
+from typing import Any
+
+from magnum_lite.api import paging, patch
+from magnum_lite.api.call import Answer, Call
+from magnum_lite.api.controllers.cluster_templates import validated
+from magnum_lite.db.rows import Row
+from magnum_lite.models.nodegroup import NodeGroup
+from magnum_lite.models.views import present
+from magnum_lite.services import nodegroups as services
+
+
+def _shown(call: Call, cluster: Row, group: Row) -> dict[str, Any]:
+    path = f"clusters/{cluster['uuid']}/nodegroups/{group['uuid']}"
+    links = [
+        {"href": f"{call.base}/v1/{path}", "rel": "self"},
+        {"href": f"{call.base}/{path}", "rel": "bookmark"},
+    ]
+    return present(NodeGroup, group, rename={}, version=call.version) | {"id": group["id"], "links": links}
+
+
+def index(call: Call, ident: str) -> Answer:
+    """Node groups of a cluster, in short; ``role`` picks those of one role."""
+    page = paging.wanted(call, NodeGroup)
+    cluster, rows = services.page(call.deps, call.context, ident, call.query.get("role"), page)
+    items = [present(NodeGroup, r, rename={}, version=call.version, summary=True) for r in rows]
+    path = f"clusters/{cluster['uuid']}/nodegroups"
+    return Answer(body=paging.listed(call, path, "nodegroups", page, rows, items))
+
+
+def show(call: Call, ident: str, group: str) -> Answer:
+    """One node group, with everything."""
+    return Answer(body=_shown(call, *services.get(call.deps, call.context, ident, group)))
+
+
+def create(call: Call, ident: str) -> Answer:
+    """A new group of workers; 202, the group comes up while you look at its status."""
+    values = validated(call, NodeGroup, "nodegroup")
+    draft = services.draft_creation(call.deps, call.context, ident, values)
+    return _accepted(call, draft, services.accept(call.deps, draft))
+
+
+def update(call: Call, ident: str, group: str) -> Answer:
+    """JSON patch of bounds, count, node labels and taints; all are checked on the result, so they can move
+    together.
+    """
+    _, before = services.get(call.deps, call.context, ident, group)
+    changes = patch.changes(call.body, NodeGroup, before, call.dialect, None)
+    draft = services.draft_update(call.deps, call.context, ident, before["uuid"], changes)
+    return _accepted(call, draft, services.accept(call.deps, draft))
+
+
+def _accepted(call: Call, draft: services.Draft, group: Row) -> Answer:
+    _, found = services.get(call.deps, call.context, draft.cluster["uuid"], group["uuid"])
+    return Answer(202, _shown(call, draft.cluster, found))
+
+
+def delete(call: Call, ident: str, group: str) -> Answer:
+    """Its nodes are drained and leave, then it is gone; 204. Default groups stay."""
+    draft = services.draft_deletion(call.deps, call.context, ident, group)
+    services.accept(call.deps, draft)
+    return Answer(204)
