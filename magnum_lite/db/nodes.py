@@ -70,11 +70,6 @@ def report(connection: sa.Connection, uuid: str, timestamp: float, values: dict[
     return bool(changed.rowcount == 1)
 
 
-def unset_labels(connection: sa.Connection, nodegroup_id: str) -> None:
-    """The engine is to be told the labels of a group's nodes again."""
-    connection.execute(node.update().where(node.c.nodegroup_id == nodegroup_id).values(labels_set=False))
-
-
 def delete(connection: sa.Connection, uuid: str) -> None:
     """Forget it."""
     connection.execute(node.delete().where(node.c.uuid == uuid))

@@ -211,7 +211,5 @@ def _groups(connection: Connection, cluster: Row) -> list[Row]:
 
 def _store_changes(connection: Connection, before: Row, after: Row) -> Row:
     changed = {n: v for n, v in after.items() if before.get(n) != v}
-    if "node_labels" in changed:  # told to the engine again; a label that is gone from there, too
-        nodes.unset_labels(connection, before["uuid"])
     db.change(connection, before["uuid"], changed)
     return changed
