@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from magnum_lite.conductor.outcome import DONE, Outcome
@@ -39,11 +40,13 @@ def _value_of(node: Row) -> tuple[bool, bool, int]:
     return (node["state"] == NodeState.READY, node["healthy"] is not False, -node["index"])
 
 
-def _choose_leaving(work: Work, group: Row, mine: list[Row]) -> None:
+def who_leaves(group: Row, mine: Sequence[Row], *, told: bool) -> tuple[list[Row], list[Row]]:
+    """Nodes that have to leave for the group's count and wishes, and records that can simply be forgotten.
+    ``told``: Heat has this generation's request, so what failed since is this generation's fault (see
+    ``progress``) and stays.
+    """
     staying = [n for n in mine if n["state"] not in {NodeState.LEAVING, NodeState.GONE}]
     wanted = set(group["nodes_to_remove"] or ())
-    # What fails after Heat was told of this generation is this generation's fault (see ``progress``).
-    told = work.cluster["applied_generation"] == work.cluster["generation"]
     failed = [] if told else [n["uuid"] for n in staying if n["state"] == NodeState.FAILED]
     leaving = [n for n in staying if n["uuid"] in wanted or n["uuid"] in failed]
     rest = sorted((n for n in staying if n not in leaving), key=_value_of)
@@ -52,9 +55,13 @@ def _choose_leaving(work: Work, group: Row, mine: list[Row]) -> None:
     # Heat was never told of these: simply forget as many, the highest first, so that no gap is left.
     unborn = sorted((n for n in staying if not n["in_stack"]), key=lambda n: -n["index"])
     kept_unborn = sum(not n["in_stack"] for n in staying) - sum(not n["in_stack"] for n in leaving)
-    forget = unborn[: len(unborn) - kept_unborn]
-    leaving = [n for n in leaving if n["in_stack"]]
-    if not leaving and not forget and not wanted:
+    return [n for n in leaving if n["in_stack"]], unborn[: len(unborn) - kept_unborn]
+
+
+def _choose_leaving(work: Work, group: Row, mine: list[Row]) -> None:
+    told = work.cluster["applied_generation"] == work.cluster["generation"]
+    leaving, forget = who_leaves(group, mine, told=told)
+    if not leaving and not forget and not group["nodes_to_remove"]:
         return
     with work.write() as connection:
         for node in leaving:
@@ -67,12 +74,17 @@ def _choose_leaving(work: Work, group: Row, mine: list[Row]) -> None:
         group["nodes_to_remove"] = []
 
 
-def _add_missing(work: Work, group: Row) -> None:
-    mine = [n for n in work.nodes if n["nodegroup_id"] == group["uuid"] and n["state"] != NodeState.GONE]
-    leaving = [n["index"] for n in mine if n["state"] == NodeState.LEAVING]
-    have = {n["index"] for n in mine if n["state"] != NodeState.LEAVING}
+def missing_indices(group: Row, mine: Sequence[Row]) -> list[int]:
+    """Indices that new nodes of the group get."""
+    there = [n for n in mine if n["state"] != NodeState.GONE]
+    leaving = [n["index"] for n in there if n["state"] == NodeState.LEAVING]
+    have = {n["index"] for n in there if n["state"] != NodeState.LEAVING}
     blocked = tuple({*(group["removed_indices"] or ()), *leaving})
-    missing = [i for i in desired_indices(group["node_count"], blocked) if i not in have]
+    return [i for i in desired_indices(group["node_count"], blocked) if i not in have]
+
+
+def _add_missing(work: Work, group: Row) -> None:
+    missing = missing_indices(group, [n for n in work.nodes if n["nodegroup_id"] == group["uuid"]])
     if not missing:
         return
     with work.write() as connection:
