@@ -41,6 +41,14 @@ class KnownLabel(pydantic.BaseModel):
     choices: list[str] = field(doc="Values, where there are few.", access=READ)
 
 
+class Document(pydantic.BaseModel):
+    """An OpenAPI document."""
+
+    model_config = pydantic.ConfigDict(extra="allow")
+
+    openapi: str = field(doc="3.1.0.", access=READ)
+
+
 class Federation(pydantic.BaseModel):
     """There are none."""
 

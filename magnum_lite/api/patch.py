@@ -16,6 +16,7 @@ from magnum_lite.models.views import facts, names, validate_field
 _INTERNAL = frozenset({"created_at", "id", "links", "updated_at", "uuid", "project_id", "user_id"})
 _PATH = re.compile(r"(/[\w.~ :-]+)+")
 _OPERATIONS = frozenset({"add", "replace", "remove"})
+LABEL_FIELDS = frozenset({"labels", "node_labels"})
 MAX_OPERATIONS = 256
 
 
@@ -127,7 +128,7 @@ def _apply_label(
     model: type[Resource],
     out: dict[str, Any],
 ) -> None:
-    if parts[0] not in {"labels", "node_labels"} or len(parts) != 2:
+    if parts[0] not in LABEL_FIELDS or len(parts) != 2:
         raise _bad(f"/{'/'.join(parts)} is not an attribute that can be changed")
     field, name = parts
     labels = dict(current.get(field) or {})

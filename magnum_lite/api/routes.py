@@ -5,7 +5,16 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from magnum_lite.api.answers import V1, Authority, Federation, KnownLabel, NodeLogs, Signed, Versions
+from magnum_lite.api.answers import (
+    V1,
+    Authority,
+    Document,
+    Federation,
+    KnownLabel,
+    NodeLogs,
+    Signed,
+    Versions,
+)
 from magnum_lite.api.call import Answer
 from magnum_lite.api.controllers import (
     certificates,
@@ -13,6 +22,7 @@ from magnum_lite.api.controllers import (
     federations,
     labels,
     nodegroups,
+    openapi,
     operations,
     quotas,
     root,
@@ -138,6 +148,7 @@ def _for_operators() -> Iterator[Route]:
     yield _at(f"DELETE {f}/{{ident}}", federations.delete, "federation:delete", {})
 
 
+ROOT = _at("GET", root.root, "", one(Versions, links=False), public=True)
 _ISSUED = many(Certificate, "certificates")
 ROUTES: tuple[Route, ...] = (
     *(r for d in DIALECTS for r in _for_dialect(d)),
@@ -150,8 +161,9 @@ ROUTES: tuple[Route, ...] = (
     _at("GET certificates/{ident}/issued", certificates.issued, "certificate:get", _ISSUED),
     _at("GET labels", labels.index, "", many(KnownLabel, "labels")),
     _at("GET", root.v1, "", one(V1, links=False), public=True),
+    _at("GET openapi.json", openapi.serving(lambda: (ROOT, *ROUTES)), "", one(Document, links=False),
+        public=True),
 )
-ROOT = _at("GET", root.root, "", one(Versions, links=False), public=True)
 # fmt: on
 
 
