@@ -20,9 +20,9 @@ from heatclient.common import http
 from heatclient.v1 import resources, stacks
 from keystoneauth1 import exceptions as ksa
 
-from magnum_lite.models.stack import ResourceFault, Stack, StackRequest
+from magnum_lite.models.stack import Preview, ResourceFault, Stack, StackRequest
 from magnum_lite.orchestration import faults as fault_tree
-from magnum_lite.orchestration import growth
+from magnum_lite.orchestration import growth, previews
 from magnum_lite.orchestration.answers import error_of, stack_of
 from magnum_lite.orchestration.stacks import OrchestrationUnavailable, StackNotFound, StackRefused
 from magnum_lite.orchestration.templates import Templates
@@ -106,7 +106,7 @@ class HeatStacks:
     def _body(self, request: StackRequest) -> dict[str, Any]:
         parameters = {name: value for name, value in request.parameters.items() if value is not None}
         return {
-            "template": self._templates.load(request.template).text,
+            "template": self._templates.text_of(request.template, parameters),
             "files": self._templates.files_of(request.template, request.files),
             "parameters": parameters,
         }
@@ -154,17 +154,31 @@ class HeatStacks:
         return stack
 
     def _grown(self, stack: Stack) -> dict[str, Any]:
-        """The outputs with what `growth` is about; 2 requests and 1 for each new member."""
+        """The outputs with what `growth` is about; 2 requests, 1 for each node group beside the default ones
+        and 1 for each new member.
+        """
         client = self._client(stack.project_id)
         with _translated(stack.id):
             template = client.stacks.template(stack.id)
             found = [item.to_dict() for item in client.resources.list(stack.id, nested_depth=1)]
         grown = dict(stack.outputs)
         for hidden in growth.hidden_members(stack.id, template, found, stack.outputs):
-            member = self.get(stack.project_id, hidden.nested_id, outputs=True)
-            if member is not None and (value := member.outputs.get(hidden.attribute)) is not None:
+            if (value := self._output(stack, hidden)) is not None:
                 grown[hidden.output] = {**(grown.get(hidden.output) or {}), hidden.member: value}
+        for name, nested_id in growth.node_groups(stack.id, found).items():
+            shown = grown.get(name) if isinstance(grown.get(name), Mapping) else {}
+            members = dict(shown.get("nodes") or {})
+            with _translated(nested_id):
+                inside = [item.to_dict() for item in client.resources.list(nested_id, nested_depth=1)]
+            for hidden in growth.hidden_in_group(nested_id, inside, members):
+                if (value := self._output(stack, hidden)) is not None:
+                    members[hidden.member] = value
+            grown[name] = {"stack": nested_id, "nodes": members}
         return grown
+
+    def _output(self, stack: Stack, hidden: growth.HiddenMember) -> Any:
+        member = self.get(stack.project_id, hidden.nested_id, outputs=True)
+        return member.outputs.get(hidden.attribute) if member is not None else None
 
     def find(self, project_ids: Collection[str] | None, tags: Sequence[str]) -> list[Stack]:
         """See `Stacks.find`. Where the policy refuses a list of all projects, it is not tried again."""
@@ -203,19 +217,23 @@ class HeatStacks:
             found = self._client(project_id).resources.list(stack_id, nested_depth=NESTED_DEPTH)
         return fault_tree.faults_of([item.to_dict() for item in found])
 
-    def preview(self, project_id: str, request: StackRequest) -> dict[str, int]:
+    def preview(self, project_id: str, request: StackRequest, stack_id: str | None = None) -> Preview:
         """See `Stacks.preview`."""
-        with _translated(request.name):
-            found = self._client(project_id).stacks.preview(stack_name=request.name, **self._body(request))
-        counts: collections.Counter[str] = collections.Counter()
-        pending = list(found.to_dict().get("resources") or ())
-        while pending:
-            item = pending.pop()
-            if isinstance(item, list):  # a nested stack is the list of its resources
-                pending.extend(item)
-            else:
-                counts[item["resource_type"]] += 1
-        return dict(counts)
+        client = self._client(project_id)
+        with _translated(stack_id or request.name):
+            if stack_id is None:
+                found = client.stacks.preview(stack_name=request.name, **self._body(request))
+                return previews.of_creation(found.to_dict())
+            changes = client.stacks.preview_update(
+                stack_id, show_nested=True, existing=False, **self._whole_body(request)
+            )
+        return previews.of_update(changes)
+
+    def contents(self, project_id: str, stack_id: str) -> dict[str, int]:
+        """See `Stacks.contents`."""
+        with _translated(stack_id):
+            found = self._client(project_id).resources.list(stack_id, nested_depth=NESTED_DEPTH)
+        return dict(collections.Counter(item.resource_type for item in found))
 
     def validate(self, project_id: str, request: StackRequest) -> None:
         """See `Stacks.validate`."""

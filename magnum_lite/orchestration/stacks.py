@@ -16,7 +16,7 @@ Every ``reason`` may be shown to the tenant whose stack it is; none names an int
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
-from magnum_lite.models.stack import ResourceFault, Stack, StackRequest
+from magnum_lite.models.stack import Preview, ResourceFault, Stack, StackRequest
 
 
 class OrchestrationError(Exception):
@@ -92,8 +92,13 @@ class Stacks(Protocol):
         them or was cancelled. Raises `StackNotFound`.
         """
 
-    def preview(self, project_id: str, request: StackRequest) -> dict[str, int]:
-        """How many resources of each type the stack would have; nothing is made. Raises `StackRefused`."""
+    def preview(self, project_id: str, request: StackRequest, stack_id: str | None = None) -> Preview:
+        """What creating the stack, or updating ``stack_id``, would do; nothing is made. Raises
+        `StackRefused`, `StackNotFound`.
+        """
+
+    def contents(self, project_id: str, stack_id: str) -> dict[str, int]:
+        """How many resources of each type a stack has, nested ones too. Raises `StackNotFound`."""
 
     def validate(self, project_id: str, request: StackRequest) -> None:
         """Let Heat look over template, parameters and files. Raises `StackRefused`."""

@@ -56,6 +56,7 @@ class World:
     def __init__(self, stacks, projects, cloud=None, *, real):
         self.stacks, self.projects, self.cloud, self.real = stacks, projects, cloud, real
         self.one, self.two = projects
+        self.counted = "OS::Heat::WaitCondition" if real else "OS::Nova::Server"  # one for each node
 
     def request(self, name=None, *, tags=(), template="swarm/bay.yaml", files=True, **parameters):
         name = name or f"{RUN}-{uuid.uuid4().hex[:6]}"
@@ -244,9 +245,28 @@ def test_heat_refuses_an_unknown_resource_type(real_world):
 def test_preview_and_validate_make_nothing(world):
     request = world.request(workers=2)
     world.stacks.validate(world.one, request)
-    counts = world.stacks.preview(world.one, request)
-    assert counts["OS::Heat::WaitCondition" if world.real else "OS::Nova::Server"] == 3
+    counts = world.stacks.preview(world.one, request).added
+    assert counts[world.counted] == 3
     assert world.stacks.get(world.one, request.name) is None
+
+
+def test_preview_of_an_update_changes_nothing(world):
+    stack, request = world.create(workers=2)
+    for fact in world.nodes(stack, 3).values():
+        world.signal_one(fact, {"status": "SUCCESS", "reason": "up", "id": "x"})
+    world.ended(stack)
+    assert world.stacks.contents(world.one, stack)[world.counted] == 3
+    grown = world.stacks.preview(world.one, world.request(request.name, workers=4), stack)
+    assert grown.added[world.counted] == 2 and not grown.removed and not grown.replaced
+    fewer = world.request(request.name, workers=1, removed_workers=["0"])
+    shrunk = world.stacks.preview(world.one, fewer, stack)
+    assert shrunk.removed[world.counted] == 1 and not shrunk.added and not shrunk.replaced
+    same = world.stacks.preview(world.one, request, stack)
+    assert not (same.added or same.removed or same.replaced)
+    assert len(world.nodes(stack, 3)) == 3
+    world.stacks.delete(world.one, stack)
+    with pytest.raises(StackNotFound):
+        world.stacks.preview(world.one, request, str(uuid.uuid4()))
 
 
 def test_a_failure_is_told_leaf_first(world):

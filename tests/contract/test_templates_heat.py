@@ -11,7 +11,8 @@ import yaml
 from magnum_lite import paths
 from magnum_lite.drivers import registry
 from magnum_lite.orchestration.templates import Templates
-from tests.support.bay_spec import groups, spec
+from tests.support.bay_spec import NODE as NODE_ID
+from tests.support.bay_spec import TOKEN, groups, more, spec
 
 pytest.importorskip("heat", reason="openstack-heat is not installed here")
 
@@ -28,6 +29,9 @@ CASES = {
     "no groups": spec(labels={"nodes_affinity_policy": "none", "published_ports": "none"}),
     "ssh": spec(labels={"ssh_allowed_cidrs": "192.0.2.0/24,2001:db8::/32", "availability_zone": "z"}),
     "scaled": spec(groups=groups(workers=7, removed_indices=(0, 3))),
+    "two more groups": spec(
+        groups=(*groups(), more("gpu", count=2, removed_indices=(1,)), more("Zéro", count=0))
+    ),
 }
 NODE = {
     "role": "worker", "index": "3", "hostname": "bay-worker-3", "image": "i", "flavor": "f", "volume_size": 0,
@@ -73,13 +77,14 @@ def _check(stack):
 @pytest.mark.parametrize("coe", registry.engines())
 def test_heat_reads_the_whole_stack(heat, coe, case):
     request = registry.get(coe).stack_request(case)
-    loaded = TEMPLATES.load(request.template)
+    text = TEMPLATES.text_of(request.template, request.parameters)
     files = TEMPLATES.files_of(request.template, request.files)
-    stack = heat(json.loads(loaded.text), files, dict(request.parameters))
+    stack = heat(json.loads(text), files, dict(request.parameters))
     stack.parameters.validate()
     _check(stack)
     kinds = [resource.type() for resource in stack.values()]
     assert kinds.count("OS::Heat::ResourceGroup") == 2
+    assert sum("group.yaml" in kind for kind in kinds) == len(case.groups) - 2
     assert kinds.count("OS::Neutron::Net") == (case.fixed_network is None)
     assert kinds.count("OS::Neutron::Subnet") == (case.fixed_network is None)
     assert kinds.count("OS::Neutron::Router") == (
@@ -103,6 +108,23 @@ def test_a_node_has_what_was_asked_for(heat, changes, present):
     stack = heat(json.loads(files["common/node.yaml"]), files, NODE | changes)
     _check(stack)
     assert set(stack) == {"port", "server", "ready_handle", "ready"} | present
+
+
+def test_a_node_group_is_a_stack_with_its_own_nodes(heat):
+    """As Heat resolves it: properties of the group's resource, then of the nodes in the group's stack."""
+    gpu = more("gpu", count=2, docker_volume_size=7, labels={"nodes_affinity_policy": "none"})
+    request = registry.get("swarm").stack_request(spec(groups=(*groups(), gpu)))
+    files = TEMPLATES.files_of(request.template, request.files)
+    text = TEMPLATES.text_of(request.template, request.parameters)
+    stack = heat(json.loads(text), files, dict(request.parameters))
+    given = dict(stack[gpu.key].properties.items())
+    inner = heat(json.loads(files["swarm/group.yaml"]), files, given)
+    _check(inner)
+    assert set(inner) == {"swarm_nodes"}
+    assert inner["swarm_nodes"].properties["count"] == 2
+    node = inner["swarm_nodes"].properties["resource_def"]["properties"]
+    assert (node["hostname"], node["volume_size"]) == ("swarm-bay01-5f1e2d3c-gpu-%index%", 7)
+    assert node["credentials"] == {"0": f"{NODE_ID}:{TOKEN}"}
 
 
 @pytest.mark.parametrize(
@@ -142,7 +164,9 @@ def test_templates_are_short():
 
 
 @pytest.mark.local
-@pytest.mark.parametrize("name", ["plain", "own range", "volumes", "no groups", "ssh", "no way out"])
+@pytest.mark.parametrize(
+    "name", ["plain", "own range", "volumes", "no groups", "ssh", "no way out", "two more groups"]
+)
 def test_a_real_heat_accepts_it(name, service_clouds):
     from keystoneauth1 import session
     from keystoneauth1.identity import v3
@@ -152,5 +176,5 @@ def test_a_real_heat_accepts_it(name, service_clouds):
     auth = yaml.safe_load(service_clouds.read_text())["clouds"]["magnum-lite-service"]["auth"]
     real = session.Session(auth=v3.Password(**auth))
     request = registry.get("swarm").stack_request(CASES[name])
-    made = HeatStacks(lambda _project: real).preview("", request)
-    assert made["OS::Nova::Server"] == request.parameters["managers"] + request.parameters["workers"]
+    made = HeatStacks(lambda _project: real).preview("", request).added
+    assert made["OS::Nova::Server"] == sum(group.count for group in CASES[name].groups)
