@@ -181,14 +181,22 @@ def upgrade():
         batch_op.create_index(
             batch_op.f("ix_cluster_cluster_template_id"), ["cluster_template_id"], unique=False
         )
+        batch_op.create_index(batch_op.f("ix_cluster_created_at_id"), ["created_at", "id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_cluster_name_id"), ["name", "id"], unique=False)
         batch_op.create_index(batch_op.f("ix_cluster_next_sync"), ["next_sync"], unique=False)
         batch_op.create_index(
-            batch_op.f("ix_cluster_project_id_created_at"), ["project_id", "created_at"], unique=False
+            batch_op.f("ix_cluster_project_id_created_at_id"),
+            ["project_id", "created_at", "id"],
+            unique=False,
         )
-        batch_op.create_index(batch_op.f("ix_cluster_project_id_name"), ["project_id", "name"], unique=False)
+        batch_op.create_index(batch_op.f("ix_cluster_project_id_id"), ["project_id", "id"], unique=False)
         batch_op.create_index(
-            batch_op.f("ix_cluster_project_id_status"), ["project_id", "status"], unique=False
+            batch_op.f("ix_cluster_project_id_name_id"), ["project_id", "name", "id"], unique=False
         )
+        batch_op.create_index(
+            batch_op.f("ix_cluster_project_id_status_id"), ["project_id", "status", "id"], unique=False
+        )
+        batch_op.create_index(batch_op.f("ix_cluster_status_id"), ["status", "id"], unique=False)
 
     op.create_table(
         "cluster_template",
@@ -251,6 +259,7 @@ def upgrade():
         sqlite_autoincrement=True,
     )
     with op.batch_alter_table("cluster_template", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_cluster_template_name_id"), ["name", "id"], unique=False)
         batch_op.create_index(
             batch_op.f("ix_cluster_template_project_id_name"), ["project_id", "name"], unique=False
         )
@@ -513,13 +522,18 @@ def downgrade():
     with op.batch_alter_table("cluster_template", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_cluster_template_public"))
         batch_op.drop_index(batch_op.f("ix_cluster_template_project_id_name"))
+        batch_op.drop_index(batch_op.f("ix_cluster_template_name_id"))
 
     op.drop_table("cluster_template")
     with op.batch_alter_table("cluster", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_cluster_project_id_status"))
-        batch_op.drop_index(batch_op.f("ix_cluster_project_id_name"))
-        batch_op.drop_index(batch_op.f("ix_cluster_project_id_created_at"))
+        batch_op.drop_index(batch_op.f("ix_cluster_status_id"))
+        batch_op.drop_index(batch_op.f("ix_cluster_project_id_status_id"))
+        batch_op.drop_index(batch_op.f("ix_cluster_project_id_name_id"))
+        batch_op.drop_index(batch_op.f("ix_cluster_project_id_id"))
+        batch_op.drop_index(batch_op.f("ix_cluster_project_id_created_at_id"))
         batch_op.drop_index(batch_op.f("ix_cluster_next_sync"))
+        batch_op.drop_index(batch_op.f("ix_cluster_name_id"))
+        batch_op.drop_index(batch_op.f("ix_cluster_created_at_id"))
         batch_op.drop_index(batch_op.f("ix_cluster_cluster_template_id"))
 
     op.drop_table("cluster")

@@ -12,11 +12,16 @@ from magnum_lite.db.session import utcnow
 KIND = "Cluster template"
 
 
-def _visible(project_id: str | None) -> list[sa.ColumnElement[bool]]:
-    c = cluster_template.c
-    if project_id is None:  # admin
-        return []
-    return [sa.or_(c.project_id == project_id, sa.and_(c.public.is_(True), c.hidden.is_(False)))]
+_OWN_OR_PUBLIC = (
+    sa.or_(
+        cluster_template.c.project_id == sa.bindparam("project_id"),
+        sa.and_(cluster_template.c.public.is_(True), cluster_template.c.hidden.is_(False)),
+    ),
+)
+
+
+def _visible(project_id: str | None) -> tuple[sa.ColumnElement[bool], ...]:
+    return () if project_id is None else _OWN_OR_PUBLIC  # None: an admin's view
 
 
 def insert(connection: sa.Connection, values: dict[str, Any]) -> Row:
@@ -28,12 +33,14 @@ def insert(connection: sa.Connection, values: dict[str, Any]) -> Row:
 
 def get(connection: sa.Connection, ident: str, project_id: str | None) -> Row:
     """By uuid or name, as ``project_id`` (None: everything) sees it. Raises NotFound, Ambiguous."""
-    return rows.find(connection, cluster_template, ident, _visible(project_id), kind=KIND)
+    values = {"project_id": project_id}
+    return rows.find(connection, cluster_template, ident, _visible(project_id), kind=KIND, values=values)
 
 
 def page(connection: sa.Connection, project_id: str | None, wanted: Page) -> list[Row]:
     """One page."""
-    return rows.page(connection, cluster_template, _visible(project_id), wanted, kind=KIND)
+    values = {"project_id": project_id}
+    return rows.page(connection, cluster_template, _visible(project_id), wanted, kind=KIND, values=values)
 
 
 def update(connection: sa.Connection, uuid: str, values: dict[str, Any]) -> Row:

@@ -9,12 +9,23 @@ from magnum_lite.db.rows import Page, Row
 from magnum_lite.db.schema import authority, cluster, node, nodegroup, secret
 from magnum_lite.db.session import now_epoch, utcnow
 from magnum_lite.errors import Stale
+from magnum_lite.models.cluster import Cluster
+from magnum_lite.models.fields import Access
+from magnum_lite.models.views import names, short
 
 KIND = "Cluster"
 
 
-def _visible(project_id: str | None) -> list[sa.ColumnElement[bool]]:
-    return [] if project_id is None else [cluster.c.project_id == project_id]
+_OWN = (cluster.c.project_id == sa.bindparam("project_id"),)
+_BY_UUID = sa.select(cluster).where(cluster.c.uuid == sa.bindparam("uuid"))
+# What answers are made from. The rest of a row is the conductor's, and some of it is big.
+_MADE_FROM = {"template", "action", "generation", "observed_generation", "merge_labels"}
+_DETAIL = tuple(c for c in cluster.c if c.name in _MADE_FROM or c.name not in names(Cluster, Access.PRIVATE))
+_SHORT = tuple(c for c in _DETAIL if c.name in _MADE_FROM | {"id"} | short(Cluster))
+
+
+def _visible(project_id: str | None) -> tuple[sa.ColumnElement[bool], ...]:
+    return () if project_id is None else _OWN
 
 
 def insert(connection: sa.Connection, values: dict[str, Any]) -> Row:
@@ -26,17 +37,28 @@ def insert(connection: sa.Connection, values: dict[str, Any]) -> Row:
 
 def get(connection: sa.Connection, ident: str, project_id: str | None) -> Row:
     """By uuid or name, as ``project_id`` (None: everything) sees it. Raises NotFound, Ambiguous."""
-    return rows.find(connection, cluster, ident, _visible(project_id), kind=KIND)
+    values = {"project_id": project_id}
+    return rows.find(connection, cluster, ident, _visible(project_id), kind=KIND, values=values)
 
 
 def by_uuid(connection: sa.Connection, uuid: str) -> Row | None:
     """The whole row, or None when it is gone."""
-    return rows.one(connection, sa.select(cluster).where(cluster.c.uuid == uuid))
+    return rows.one(connection, _BY_UUID, {"uuid": uuid})
 
 
-def page(connection: sa.Connection, project_id: str | None, wanted: Page) -> list[Row]:
-    """One page."""
-    return rows.page(connection, cluster, _visible(project_id), wanted, kind=KIND)
+def page(
+    connection: sa.Connection, project_id: str | None, wanted: Page, *, detail: bool = True
+) -> list[Row]:
+    """One page: what answers are made from, in full or only what short lists show."""
+    return rows.page(
+        connection,
+        cluster,
+        _visible(project_id),
+        wanted,
+        kind=KIND,
+        columns=_DETAIL if detail else _SHORT,
+        values={"project_id": project_id},
+    )
 
 
 def count(connection: sa.Connection, project_id: str) -> int:
@@ -48,7 +70,8 @@ def count(connection: sa.Connection, project_id: str) -> int:
 def numbers(connection: sa.Connection, project_id: str | None) -> dict[str, int]:
     """Clusters, and the nodes that they want, of a project or (None) of all."""
     mine = [] if project_id is None else [nodegroup.c.project_id == project_id]
-    count = sa.select(sa.func.count()).select_from(cluster).where(*_visible(project_id)).scalar_subquery()
+    own = [] if project_id is None else [cluster.c.project_id == project_id]
+    count = sa.select(sa.func.count()).select_from(cluster).where(*own).scalar_subquery()
     total = sa.func.coalesce(sa.func.sum(nodegroup.c.node_count), 0)
     clusters, nodes = connection.execute(sa.select(count, total).where(*mine)).one()
     return {"clusters": int(clusters), "nodes": int(nodes)}

@@ -1,5 +1,6 @@
 """Node groups."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,10 +8,34 @@ import sqlalchemy as sa
 
 from magnum_lite.db import rows
 from magnum_lite.db.rows import Page, Row
-from magnum_lite.db.schema import nodegroup
+from magnum_lite.db.schema import node, nodegroup
 from magnum_lite.db.session import utcnow
 
 KIND = "Node group"
+_OF_CLUSTER = (nodegroup.c.cluster_id == sa.bindparam("cluster_id"),)
+_OF_ROLE = (*_OF_CLUSTER, nodegroup.c.role == sa.bindparam("role"))
+_OF_CLUSTERS = nodegroup.c.cluster_id.in_(sa.bindparam("uuids", expanding=True))
+_GROUPS = sa.select(nodegroup).where(_OF_CLUSTERS).order_by(nodegroup.c.id)
+_COUNTS = sa.select(nodegroup.c.cluster_id, nodegroup.c.uuid, nodegroup.c.role, nodegroup.c.node_count).where(
+    _OF_CLUSTERS
+)
+_ADDRESSES = (
+    _COUNTS.add_columns(sa.func.coalesce(node.c.floating_address, node.c.address))
+    .select_from(
+        nodegroup.outerjoin(node, sa.and_(node.c.nodegroup_id == nodegroup.c.uuid, node.c.state != "gone"))
+    )
+    .order_by(node.c.index)
+)
+
+
+@dataclasses.dataclass(slots=True)
+class Size:
+    """What a cluster shows of its groups and nodes."""
+
+    masters: int = 0
+    workers: int = 0
+    master_addresses: list[str] = dataclasses.field(default_factory=list)
+    worker_addresses: list[str] = dataclasses.field(default_factory=list)
 
 
 def insert(connection: sa.Connection, values: dict[str, Any]) -> Row:
@@ -24,23 +49,39 @@ def insert(connection: sa.Connection, values: dict[str, Any]) -> Row:
 def of_clusters(connection: sa.Connection, uuids: Sequence[str]) -> dict[str, list[Row]]:
     """All groups of several clusters in one statement, by cluster."""
     out: dict[str, list[Row]] = {u: [] for u in uuids}
-    query = sa.select(nodegroup).where(nodegroup.c.cluster_id.in_(uuids)).order_by(nodegroup.c.id)
-    for row in rows.many(connection, query) if uuids else ():
+    for row in rows.many(connection, _GROUPS, {"uuids": list(uuids)}) if uuids else ():
         out[row["cluster_id"]].append(row)
+    return out
+
+
+def sizes(connection: sa.Connection, uuids: Sequence[str], *, addresses: bool) -> dict[str, Size]:
+    """Wanted nodes of several clusters, with the addresses that there are if asked, in one statement."""
+    out = {u: Size() for u in uuids}
+    found = connection.execute(_ADDRESSES if addresses else _COUNTS, {"uuids": list(uuids)}) if uuids else ()
+    counted = set()
+    for cluster_id, group, role, count, *address in found:
+        size, is_master = out[cluster_id], role == "master"
+        if group not in counted:
+            counted.add(group)
+            if is_master:
+                size.masters += count
+            else:
+                size.workers += count
+        if address and address[0]:
+            (size.master_addresses if is_master else size.worker_addresses).append(address[0])
     return out
 
 
 def get(connection: sa.Connection, cluster_id: str, ident: str) -> Row:
     """By uuid or name. Raises NotFound."""
-    return rows.find(connection, nodegroup, ident, [nodegroup.c.cluster_id == cluster_id], kind=KIND)
+    values = {"cluster_id": cluster_id}
+    return rows.find(connection, nodegroup, ident, _OF_CLUSTER, kind=KIND, values=values)
 
 
 def page(connection: sa.Connection, cluster_id: str, role: str | None, wanted: Page) -> list[Row]:
     """One page, of one role if asked."""
-    where = [nodegroup.c.cluster_id == cluster_id]
-    if role:
-        where.append(nodegroup.c.role == role)
-    return rows.page(connection, nodegroup, where, wanted, kind=KIND)
+    where, values = _OF_ROLE if role else _OF_CLUSTER, {"cluster_id": cluster_id, "role": role}
+    return rows.page(connection, nodegroup, where, wanted, kind=KIND, values=values)
 
 
 def update(connection: sa.Connection, uuid: str, values: dict[str, Any]) -> None:

@@ -41,16 +41,19 @@ cluster_template = _table(
     ClusterTemplate,
     sa.UniqueConstraint("uuid"),
     sa.Index(None, "project_id", "name"),
+    sa.Index(None, "name", "id"),
     sa.Index(None, "public"),
 )
+_SORTED_BY = ("name", "status", "created_at")
 cluster = _table(
     "cluster",
     Cluster,
     sa.UniqueConstraint("uuid"),
     sa.UniqueConstraint("stack_name"),
-    sa.Index(None, "project_id", "name"),
-    sa.Index(None, "project_id", "status"),
-    sa.Index(None, "project_id", "created_at"),
+    # Pages of a project and (for admins) of all, in these orders; the id breaks ties (see rows.py).
+    sa.Index(None, "project_id", "id"),
+    *(sa.Index(None, "project_id", key, "id") for key in _SORTED_BY),
+    *(sa.Index(None, key, "id") for key in _SORTED_BY),
     sa.Index(None, "cluster_template_id"),
     sa.Index(None, "next_sync"),
 )

@@ -4,9 +4,11 @@ transactions that read and then write would otherwise fail at once with "databas
 
 import contextlib
 import datetime as dt
+import json
 from collections.abc import Iterator
 from typing import Any
 
+import pydantic_core
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.compiler import compiles
@@ -43,13 +45,23 @@ def utcnow() -> dt.datetime:
     return dt.datetime.now(dt.UTC).replace(tzinfo=None)
 
 
+def _document(text: str | bytes) -> Any:
+    """A JSON column's value; several times as fast as the standard library, which is for what it refuses
+    (half of a surrogate pair).
+    """
+    try:
+        return pydantic_core.from_json(text)
+    except ValueError:
+        return json.loads(text)
+
+
 class Database:
     """One process's way to the database."""
 
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
         parsed = make_url(url)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
-        options: dict[str, Any] = {"pool_pre_ping": not self.is_sqlite}
+        options: dict[str, Any] = {"pool_pre_ping": not self.is_sqlite, "json_deserializer": _document}
         if self.is_sqlite and parsed.database in {None, "", ":memory:"}:
             options |= {"poolclass": sa.StaticPool, "connect_args": {"check_same_thread": False}}
         elif self.is_sqlite:

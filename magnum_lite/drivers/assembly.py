@@ -20,11 +20,15 @@ _INHERITED = (
 
 def effective(cluster: Mapping[str, Any], template: Mapping[str, Any]) -> dict[str, Any]:
     """What holds for a cluster: its own value where it has one, else its template's."""
-    out = dict(template)
+    return {**template, **inherited(cluster, template), "labels": labels(cluster, template)}
+
+
+def inherited(cluster: Mapping[str, Any], template: Mapping[str, Any]) -> dict[str, Any]:
+    """The same for the fields only that both have, labels aside."""
+    out = {}
     for name in _INHERITED:
-        if cluster.get(name) is not None:
-            out[name] = cluster[name]
-    out["labels"] = labels(cluster, template)
+        own = cluster.get(name)
+        out[name] = template.get(name) if own is None else own
     return out
 
 

@@ -29,6 +29,12 @@ def names(model: type[Resource], *access: Access) -> frozenset[str]:
 
 
 @functools.cache
+def short(model: type[Resource]) -> frozenset[str]:
+    """Fields that lists show."""
+    return frozenset(n for n, i in model.model_fields.items() if facts(i)["summary"])
+
+
+@functools.cache
 def create_view(model: type[Resource]) -> type[pydantic.BaseModel]:
     """The model of a POST body: only what a caller may set; generated fields are optional."""
     keep = names(model, Access.WRITE, Access.CREATE)
@@ -79,10 +85,8 @@ def problems(
     return tuple(found)
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, dt.datetime):
-        return value.replace(tzinfo=None).isoformat(timespec="microseconds") + "+00:00"
-    return value
+def _plain(value: dt.datetime) -> str:
+    return value.replace(tzinfo=None).isoformat(timespec="microseconds") + "+00:00"
 
 
 @functools.cache
@@ -98,6 +102,22 @@ def _shown(model: type[Resource], version: tuple[int, int], summary: bool) -> tu
     return tuple(out)
 
 
+@functools.lru_cache(maxsize=512)
+def _plan(
+    model: type[Resource],
+    rename: tuple[tuple[str, str], ...],
+    version: tuple[int, int],
+    summary: bool,  # noqa: FBT001
+) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
+    """What :func:`present` does for every row of a list: (name outside, name inside) of each field, and
+    the names outside of those that are times.
+    """
+    outside = dict(rename)
+    fields = tuple((outside.get(n, n), n) for n in _shown(model, version, summary))
+    times = tuple(o for o, n in fields if _base(model.model_fields[n].annotation)[0] is dt.datetime)
+    return fields, times
+
+
 def present(
     model: type[Resource],
     values: Mapping[str, Any],
@@ -107,7 +127,14 @@ def present(
     summary: bool = False,
 ) -> dict[str, Any]:
     """The answer for one row, in the caller's dialect and microversion."""
-    return {rename.get(n, n): _plain(values.get(n)) for n in _shown(model, version, summary)}
+    fields, times = _plan(model, tuple(rename.items()), version, summary)
+    get = values.get
+    out = {outside: get(inside) for outside, inside in fields}
+    for name in times:
+        value = out[name]
+        if isinstance(value, dt.datetime):
+            out[name] = _plain(value)
+    return out
 
 
 def _base(annotation: Any) -> tuple[Any, bool]:

@@ -1,4 +1,4 @@
-"""Clusters as users see them: the row, its node groups and its nodes, in three statements however
+"""Clusters as users see them: the row, its node groups and its nodes, in two statements however
 many clusters there are.
 """
 
@@ -23,7 +23,7 @@ def page(deps: Deps, context: Context, wanted: Page, *, detail: bool) -> list[Ro
     """One page of clusters."""
     deps.policy.check(context, "cluster:detail" if detail else "cluster:get_all")
     with deps.database.read() as connection:
-        found = db.page(connection, scope(context), wanted)
+        found = db.page(connection, scope(context), wanted, detail=detail)
         return _completed(connection, found, detail=detail)
 
 
@@ -37,62 +37,48 @@ def get(deps: Deps, context: Context, ident: str) -> Row:
 
 def _completed(connection: Connection, found: Sequence[Row], *, detail: bool) -> list[Row]:
     uuids = [r["uuid"] for r in found]
-    groups = nodegroups.of_clusters(connection, uuids)
-    members: dict[str, list[Row]] = {u: [] for u in uuids}
-    for member in nodes.addresses(connection, uuids) if detail else ():
-        members[member["cluster_id"]].append(member)
-    return [_shown(r, groups[r["uuid"]], members[r["uuid"]]) for r in found]
+    sizes = nodegroups.sizes(connection, uuids, addresses=detail)
+    return [_shown(r, sizes[r["uuid"]], detail=detail) for r in found]
 
 
-def _is_secret(name: str) -> bool:
-    return name in registry.LABELS and registry.LABELS[name].secret
+_SECRET_LABELS = frozenset(name for name, label in registry.LABELS.items() if label.secret)
 
 
 def masked(labels: dict[str, str]) -> dict[str, str]:
     """Labels without the values of secret ones."""
-    return {name: HIDDEN if _is_secret(name) else value for name, value in labels.items()}
+    if _SECRET_LABELS.isdisjoint(labels):
+        return labels
+    return {name: HIDDEN if name in _SECRET_LABELS else value for name, value in labels.items()}
 
 
 def unmasked(labels: dict[str, str], before: dict[str, str]) -> dict[str, str]:
     """Labels as a client that read masked ones writes them back: the mask means "as before"."""
-    kept = {n for n, v in labels.items() if v == HIDDEN and _is_secret(n) and n in before}
+    kept = {n for n, v in labels.items() if v == HIDDEN and n in _SECRET_LABELS and n in before}
     return {name: before[name] if name in kept else value for name, value in labels.items()}
 
 
-def _shown(row: Row, groups: Sequence[Row], members: Sequence[Row]) -> Row:
-    masters: list[str] = []
-    workers: list[str] = []
-    for member in members:
-        address = member["floating_address"] or member["address"]
-        if address:
-            (masters if member["role"] == "master" else workers).append(address)
-    own, theirs = row["labels"] or {}, row["template"].get("labels") or {}
-    effective = assembly.labels(row, row["template"])
+def _shown(row: Row, size: nodegroups.Size, *, detail: bool) -> Row:
+    template = row["template"]
+    effective = assembly.labels(row, template)
     now = status.shown(
         action=row["action"],
         status=row["status"],
         generation=row["generation"],
         observed_generation=row["observed_generation"],
     )
-    got = assembly.effective(row, row["template"])
-    return row | {
-        "status": now,
-        "labels": masked(effective),
-        "labels_added": masked({k: v for k, v in effective.items() if k not in theirs}),
-        "labels_overridden": masked({k: v for k, v in theirs.items() if own.get(k, v) != v}),
-        "labels_skipped": masked({k: v for k, v in theirs.items() if k not in effective}),
-        "node_count": sum(g["node_count"] for g in groups if g["role"] != "master"),
-        "master_count": sum(g["node_count"] for g in groups if g["role"] == "master"),
-        "master_addresses": masters,
-        "node_addresses": workers,
-        "cluster_id": row["stack_id"],
-        "faults": row["faults"] if now.endswith(status.FAILED) else {},
-        **{n: got.get(n) for n in ("flavor_id", "master_flavor_id", "docker_volume_size")},
-        **{
-            n: got.get(n)
-            for n in ("fixed_network", "fixed_subnet", "floating_ip_enabled", "master_lb_enabled")
-        },
-    }
+    out = row | assembly.inherited(row, template)
+    out["status"] = now
+    out["labels"] = masked(effective)
+    out["node_count"], out["master_count"] = size.workers, size.masters
+    out["cluster_id"] = row["stack_id"]
+    if detail:
+        own, theirs = row["labels"] or {}, template.get("labels") or {}
+        out["labels_added"] = masked({k: v for k, v in effective.items() if k not in theirs})
+        out["labels_overridden"] = masked({k: v for k, v in theirs.items() if own.get(k, v) != v})
+        out["labels_skipped"] = masked({k: v for k, v in theirs.items() if k not in effective})
+        out["master_addresses"], out["node_addresses"] = size.master_addresses, size.worker_addresses
+        out["faults"] = row["faults"] if now.endswith(status.FAILED) else {}
+    return out
 
 
 def cluster_events(deps: Deps, context: Context, ident: str, *, after: int, limit: int) -> list[Row]:
