@@ -154,5 +154,5 @@ class Record:
             }
         first = next((node for node in self.nodes if node.role == "manager"), None)
         if first:
-            told["api_address"] = f"https://{first.floating or first.address}:2376"
+            told["api_address"] = f"tcp://{first.floating or first.address}:2376"
         return told

@@ -5,7 +5,7 @@ def test_create_scale_delete(stand):
     uuid = stand.cluster()
     made = stand.converge(uuid)
     assert made["status"] == "CREATE_COMPLETE", made
-    assert made["api_address"].startswith("https://")
+    assert made["api_address"].startswith("tcp://")
     assert len(made["node_addresses"]) == 2
     assert len(made["master_addresses"]) == 1
     assert made["container_version"] == "20.10.24"

@@ -21,6 +21,8 @@ from magnum_lite.local.cloud.unanswered import MARK
 LOG = logging.getLogger(__name__)
 
 PUBLIC = fixed_id("network public")
+CERN = fixed_id("network CERN_NETWORK")
+"""The same way out by the name that the 2016 session uses, so that its commands work as they are."""
 POOL = fixed_id("subnetpool default")
 
 
@@ -199,7 +201,7 @@ class Networks:
             self._store.put("network", network | {"subnets": [*others, subnet["id"]] if present else others})
 
     def _put_shared(self) -> None:
-        """The external network and the subnet pool, the same in every project."""
+        """The external networks and the subnet pool, the same in every project."""
         shared = {
             "admin_state_up": True,
             "description": "",
@@ -226,6 +228,7 @@ class Networks:
         }
         for kind, ident, name, values in (
             ("network", PUBLIC, "public", public),
+            ("network", CERN, "CERN_NETWORK", public | {"is_default": False}),
             ("subnetpool", POOL, "default", pool),
         ):
             if self._store.get(kind, ident) is None:

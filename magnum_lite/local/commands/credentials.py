@@ -65,7 +65,7 @@ def obtain(rest: Rest, bay: dict[str, Any], *, directory: Path | None, ttl: int 
     authority = rest.get(f"/certificates/{bay['uuid']}")["pem"]
     owner = json.dumps({"bay": bay["name"], "uuid": bay["uuid"], "api_address": bay["api_address"]})
     write(target, {CA: authority, CERTIFICATE: certificate, KEY: key, OWNER: owner + "\n"})
-    return Credentials(target, bay["api_address"].replace("https://", "tcp://", 1))
+    return Credentials(target, bay["api_address"])
 
 
 def write(target: Path, files: dict[str, str]) -> None:

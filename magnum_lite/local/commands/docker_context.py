@@ -38,7 +38,7 @@ def forget(bay: str, api_address: str | None) -> bool:
         return False
     name = name_of(bay)
     host = _endpoint(name)
-    if host is None or (api_address and host != api_address.replace("https://", "tcp://", 1)):
+    if host is None or (api_address and host != api_address):
         return False
     return _docker("context", "rm", "--force", name).returncode == 0
 

@@ -112,7 +112,7 @@ def deploy(stage: Stage) -> None:
             environment=tell.environment | {"REGISTRY": stage.registry},
         )  # fmt: skip
     _until_replicas(stage, {"lb": "1/1", "web": "1/1", "redis": "1/1"})
-    url = stage.bay["api_address"].replace("https://", "http://").rpartition(":")[0] + "/"
+    url = stage.bay["api_address"].replace("tcp://", "http://").rpartition(":")[0] + "/"
     tell.until(lambda: "visit" in fetch(url), f"The published port answers from this host: {url}", seconds=60)
     tell.command(f"curl {url}")
     output.quoted(fetch(url).strip())
@@ -177,7 +177,7 @@ def refuse(stage: Stage) -> None:
     """Who has no certificate of this bay's CA stays outside."""
     from magnum_lite.pki.requests import client_request
 
-    tell, host = stage.tell, stage.bay["api_address"].removeprefix("https://")
+    tell, host = stage.tell, stage.bay["api_address"].removeprefix("tcp://")
     directory = Path(tell.environment["DOCKER_CERT_PATH"])
     tell.title("Refused: no certificate, another CA's certificate, no TLS")
     with tempfile.TemporaryDirectory() as name:

@@ -9,7 +9,7 @@ def test_create_tells_each_step_and_what_to_type_next(service, run):
     lines = result.stdout.splitlines()
     ready = [line for line in lines if line.startswith("✓") and ": ready (" in line]
     assert len(ready) == 3, result.stdout
-    assert any(line.startswith("✓ Bay b1 is complete: https://") for line in lines)
+    assert any(line.startswith("✓ Bay b1 is complete: tcp://") for line in lines)
     assert f'eval "$(magnum-lite --state-dir {service.state_dir} env b1)"' in result.stdout, (
         "it can be pasted"
     )

@@ -71,14 +71,14 @@ def test_facts_of_a_finished_stack():
     facts = DRIVER.facts(
         {"masters": {"0": _member()}, "workers": {"10": _member(floating=""), "2": _member()}}
     )
-    assert facts.api_address == "https://192.0.2.7:2376"
+    assert facts.api_address == "tcp://192.0.2.7:2376"
     assert [(n.role, n.index) for n in facts.nodes] == [("master", 0), ("worker", 2), ("worker", 10)]
     assert facts.nodes[0] == NodeFacts("master", 0, SERVER, "10.0.0.5", "192.0.2.7", STACK)
     assert facts.nodes[2].floating_address is None
 
 
 def test_without_floating_ips_the_api_is_at_the_fixed_address():
-    assert DRIVER.facts({"masters": {"0": _member(floating="")}}).api_address == "https://10.0.0.5:2376"
+    assert DRIVER.facts({"masters": {"0": _member(floating="")}}).api_address == "tcp://10.0.0.5:2376"
 
 
 def test_a_server_that_is_only_a_name_is_not_there_yet():

@@ -53,10 +53,10 @@ def test_outputs_are_those_of_the_template():
     told = stacks.get("p", first, outputs=True).outputs
     assert set(told["masters"]) == {"0"}
     assert set(told["workers"]) == {"0", "1"}
-    assert told["api_address"] == f"https://{told['masters']['0']['floating']}:2376"
+    assert told["api_address"] == f"tcp://{told['masters']['0']['floating']}:2376"
     other = stacks.get("p", second, outputs=True).outputs
     assert other["masters"]["0"]["floating"] == ""
-    assert other["api_address"] == f"https://{other['masters']['0']['address']}:2376"
+    assert other["api_address"] == f"tcp://{other['masters']['0']['address']}:2376"
     facts = [
         fact
         for outputs in (told, other)
