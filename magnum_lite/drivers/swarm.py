@@ -50,7 +50,8 @@ class SwarmDriver:
         nodes = (*_nodes(outputs.get("masters"), MASTER), *_nodes(outputs.get("workers"), WORKER))
         first = next((node for node in nodes if node.role == MASTER), None)
         host = (first.floating_address or first.address) if first else None
-        return StackFacts(api_address=f"https://{host}:{API_PORT}" if host else None, nodes=nodes)
+        # tcp, though it is TLS: the docker command knows no https, and coe cluster config hands it this
+        return StackFacts(api_address=f"tcp://{host}:{API_PORT}" if host else None, nodes=nodes)
 
     def server_names(self, spec: ClusterSpec, node: NodeFacts) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Managers: their host name and ``localhost``; both addresses and the loopback."""
