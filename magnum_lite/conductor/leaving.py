@@ -5,7 +5,7 @@ from oslo_log import log
 from magnum_lite.conductor import engine as engines
 from magnum_lite.conductor.outcome import DONE, Outcome, Wait
 from magnum_lite.conductor.work import Work
-from magnum_lite.db import nodegroups, nodes
+from magnum_lite.db import events, nodegroups, nodes
 from magnum_lite.db.rows import Row
 from magnum_lite.models.status import NodeState
 from magnum_lite.native.docker import EngineRefused, EngineUnreachable, SwarmEngine
@@ -101,3 +101,14 @@ def forget_gone(work: Work) -> Outcome:
     for node in gone:
         work.tell("node", "Removed.", node=node["hostname"], step="gone", percent=100)
     return DONE
+
+
+def forget_groups(work: Work) -> None:
+    """Node groups that were to go, once the stack is without them and none of their nodes is left."""
+    for group in [g for g in work.groups if g["deleting"]]:
+        if any(n["nodegroup_id"] == group["uuid"] for n in work.nodes):
+            continue
+        with work.write() as connection:
+            nodegroups.delete(connection, group["uuid"])
+            events.add(connection, work.cluster, "nodegroup", f"Node group {group['name']} is gone.")
+        work.groups.remove(group)

@@ -6,10 +6,12 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
+from magnum_lite.conductor import group_status
 from magnum_lite.conductor.outcome import DONE, Outcome
 from magnum_lite.conductor.work import Work
 from magnum_lite.db import nodegroups, nodes
 from magnum_lite.db.rows import Row
+from magnum_lite.drivers import assembly
 from magnum_lite.drivers.contract import desired_indices, hostname
 from magnum_lite.models.status import NodeState
 from magnum_lite.pki.sealing import SealContext
@@ -31,6 +33,7 @@ def ensure_node_records(work: Work) -> Outcome:
         mine = [n for n in work.nodes if n["nodegroup_id"] == group["uuid"]]
         _choose_leaving(work, group, mine)
         _add_missing(work, group)
+    group_status.note_changes(work)
     _renew_tokens(work)
     return DONE
 
@@ -101,7 +104,7 @@ def _new(work: Work, group: Row, index: int) -> dict[str, Any]:
         "nodegroup_id": group["uuid"],
         "role": role,
         "index": index,
-        "hostname": hostname(work.uuid, work.cluster["name"], role, index),
+        "hostname": hostname(work.uuid, work.cluster["name"], role, index, word=assembly.word_of(group)),
         "state": NodeState.PLANNED.value,
         "step": "",
         "percent": 0,

@@ -7,10 +7,11 @@ from oslo_log import log
 from magnum_lite.conductor import engine as engines
 from magnum_lite.conductor import stack as stacks
 from magnum_lite.conductor.labels import ensure_labels
-from magnum_lite.conductor.leaving import forget_gone
+from magnum_lite.conductor.leaving import forget_gone, forget_groups
 from magnum_lite.conductor.outcome import DONE, Failed, Outcome, Wait
 from magnum_lite.conductor.work import Work
 from magnum_lite.db.rows import Row
+from magnum_lite.drivers import assembly
 from magnum_lite.models.redaction import clean
 from magnum_lite.models.stack import Stack
 from magnum_lite.models.status import NodeState
@@ -27,13 +28,18 @@ def learn_facts(work: Work) -> Stack | None:
     """The stack, and what its outputs say written into the node records."""
     awaited = [*work.members(), *_left(work)]
     lacking = any(not n["stack_id"] or not n["address"] or not n["server_id"] for n in awaited)
+    keys = {g["uuid"]: assembly.key_of(g) for g in work.groups}
+    lacking = lacking or any(keys[g["uuid"]] and not g["stack_id"] and not g["deleting"] for g in work.groups)
     stack = stacks.find(work, outputs=lacking or not work.cluster["api_address"])
     if stack is None or not stack.outputs:
         return stack
     facts = work.driver.facts(stack.outputs)
-    known = {(f.role, f.index): f for f in facts.nodes}
+    for group in work.groups:
+        if nested := facts.groups.get(keys[group["uuid"]]):
+            work.save_group(group, stack_id=nested)
+    known = {(f.group, f.role, f.index): f for f in facts.nodes}
     for node in awaited:
-        fact = known.get((node["role"], node["index"]))
+        fact = known.get((keys[node["nodegroup_id"]], node["role"], node["index"]))
         if fact is not None:
             found = {
                 "server_id": fact.server_id,
@@ -184,7 +190,10 @@ def _nodes_and_rest(work: Work, stack: Stack) -> Outcome:
     if stack.status == "IN_PROGRESS":
         return Wait(min(interval, 0.5), f"All {total} nodes are ready; Heat finishes.")
     outcome = forget_gone(work)
-    return ensure_labels(work) if outcome is DONE else outcome
+    if outcome is DONE:
+        forget_groups(work)
+        outcome = ensure_labels(work)
+    return outcome
 
 
 def _slowest(work: Work, ready: int, total: int) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 from oslo_log import log
 
-from magnum_lite.conductor import health, phases
+from magnum_lite.conductor import group_status, health, phases
 from magnum_lite.conductor.labels import ensure_labels
 from magnum_lite.conductor.outcome import DONE, Failed, Outcome, Wait
 from magnum_lite.conductor.stack import is_delete
@@ -99,18 +99,15 @@ def _complete(work: Work) -> None:
         container_version=versions.get("docker"),
         coe_version=versions.get("docker"),
     ) as connection:
-        for group in work.groups:
-            nodegroups.update(
-                connection,
-                group["uuid"],
-                {"status": status, "status_reason": None, "stack_id": work.cluster["stack_id"]},
-            )
+        for uuid, values in group_status.completed(work).items():
+            nodegroups.update(connection, uuid, values)
         message = f"{status}: {len(work.members())} nodes are ready."
         events.add(connection, work.cluster, "status", message, percent=100)
 
 
 def _fail(work: Work, failed: Failed) -> None:
     status = f"{work.cluster['action']}_{FAILED}"
+    failed = Failed(group_status.names(work, failed.faults) + failed.reason, failed.faults)
     with work.write(
         status=status,
         status_reason=failed.reason[:8000],
@@ -118,8 +115,6 @@ def _fail(work: Work, failed: Failed) -> None:
         observed_generation=work.cluster["generation"],
         stack_retries=0,
     ) as connection:
-        for group in work.groups:
-            nodegroups.update(
-                connection, group["uuid"], {"status": status, "status_reason": failed.reason[:8000]}
-            )
+        for uuid, values in group_status.failed(work, failed).items():
+            nodegroups.update(connection, uuid, values)
         events.add(connection, work.cluster, "status", f"{status}: {failed.reason}", level="error")

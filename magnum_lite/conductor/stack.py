@@ -60,8 +60,9 @@ def _lost(work: Work, lost: list[Row]) -> Outcome:
             nodes.delete(connection, node["uuid"])
             work.nodes.remove(node)
         for group in work.groups:
-            nodegroups.update(connection, group["uuid"], {"removed_indices": []})
-            group["removed_indices"] = []
+            anew: Row = {"removed_indices": [], "stack_id": None}
+            nodegroups.update(connection, group["uuid"], anew)
+            group.update(anew)
     work.tell("stack", "The stack is gone: somebody else deleted it. It is made again.", level="warning")
     return Wait(0.0)  # its nodes are recorded first
 

@@ -83,6 +83,14 @@ class Work:
                 nodes.update(connection, node["uuid"], changed)
             node.update(changed)
 
+    def save_group(self, group: Row, **values: Any) -> None:
+        """Write columns of a node group, if they changed."""
+        changed = {k: v for k, v in values.items() if group.get(k) != v}
+        if changed:
+            with self.write() as connection:
+                nodegroups.update(connection, group["uuid"], changed)
+            group.update(changed)
+
     def tell(self, kind: str, message: str, **more: Any) -> None:
         """Record an event."""
         with self.write() as connection:
@@ -93,6 +101,10 @@ class Work:
         with self.ports.database.write() as connection:
             if not leases.extend(connection, self.uuid, self.token, self.ports.conf.conductor.lease_seconds):
                 raise LeaseLost(self.uuid)
+
+    def group_of(self, node: Row) -> Row:
+        """The node group of one of its nodes."""
+        return next(g for g in self.groups if g["uuid"] == node["nodegroup_id"])
 
     def members(self, role: str | None = None) -> list[Row]:
         """Nodes that are to stay."""
@@ -106,6 +118,9 @@ def claim(ports: Ports, uuid: str, fencing_token: int) -> Work | None:
         if row is None:
             return None
         groups = nodegroups.of_clusters(connection, [uuid])[uuid]
+        for group in groups:
+            if group["deleting"]:
+                group["node_count"] = 0  # whatever else was wished for it
         return Work(ports, row, groups, nodes.of_cluster(connection, uuid))
 
 

@@ -5,7 +5,15 @@ have one.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from magnum_lite.drivers.contract import MASTER, ClusterSpec, DoorSpec, GroupSpec
+from magnum_lite.drivers.contract import (
+    MASTER,
+    WORKER,
+    ClusterSpec,
+    DoorSpec,
+    GroupSpec,
+    group_key,
+    group_word,
+)
 
 _INHERITED = (
     "flavor_id",
@@ -48,7 +56,9 @@ def cluster_spec(
     credentials: Mapping[str, Mapping[int, str]] | None = None,
     longest_timeout: int,
 ) -> ClusterSpec:
-    """``credentials``: per node group uuid, index → credential. ``longest_timeout`` in minutes."""
+    """``credentials``: per node group uuid, index → credential. ``longest_timeout`` in minutes. Groups that
+    are being deleted are left out.
+    """
     template = cluster["template"]
     got = effective(cluster, template)
     return ClusterSpec(
@@ -57,17 +67,9 @@ def cluster_spec(
         stack_name=cluster["stack_name"],
         timeout_mins=min(cluster.get("create_timeout") or longest_timeout, longest_timeout),
         groups=tuple(
-            GroupSpec(
-                name=g["name"],
-                role=MASTER if g["role"] == MASTER else "worker",
-                count=g["node_count"],
-                flavor=g["flavor_id"] or "",
-                image=g["image_id"] or got["image_id"],
-                docker_volume_size=g.get("docker_volume_size"),
-                removed_indices=tuple(sorted(g.get("removed_indices") or ())),
-                credentials=dict((credentials or {}).get(g["uuid"], {})),
-            )
+            _group_spec(g, got["image_id"], (credentials or {}).get(g["uuid"], {}))
             for g in groups
+            if not g.get("deleting")
         ),
         door=door,
         labels=got["labels"],
@@ -84,3 +86,30 @@ def cluster_spec(
         no_proxy=got.get("no_proxy"),
         insecure_registry=got.get("insecure_registry"),
     )
+
+
+def _group_spec(row: Mapping[str, Any], image: str, credentials: Mapping[int, str]) -> GroupSpec:
+    return GroupSpec(
+        name=row["name"],
+        role=MASTER if row["role"] == MASTER else WORKER,
+        count=row["node_count"],
+        flavor=row["flavor_id"] or "",
+        image=row["image_id"] or image,
+        key=key_of(row),
+        word=word_of(row),
+        labels=dict(row.get("labels") or {}),
+        taints=tuple(row.get("node_taints") or ()),
+        docker_volume_size=row.get("docker_volume_size"),
+        removed_indices=tuple(sorted(row.get("removed_indices") or ())),
+        credentials=dict(credentials),
+    )
+
+
+def key_of(group: Mapping[str, Any]) -> str:
+    """``GroupSpec.key`` of a node group's row."""
+    return "" if group.get("is_default", True) else group_key(group["uuid"], group["name"])
+
+
+def word_of(group: Mapping[str, Any]) -> str:
+    """``GroupSpec.word`` of a node group's row."""
+    return "" if group.get("is_default", True) else group_word(group["uuid"], group["name"])

@@ -11,13 +11,15 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from magnum_lite.errors import Problem
-from magnum_lite.models.stack import NodeFacts, StackFacts, StackRequest
+from magnum_lite.models.stack import GROUP_PREFIX, NodeFacts, StackFacts, StackRequest
 
 MASTER = "master"
 WORKER = "worker"
 
 _NOT_IN_LABEL = re.compile(r"[^a-z0-9]+")
+_MARKED = re.compile(r".*-[0-9a-f]{8}")
 _SLUG_LENGTH = 20
+_WORD_LENGTH = 16
 _WORD = {MASTER: "manager", WORKER: "worker"}
 
 
@@ -25,8 +27,10 @@ _WORD = {MASTER: "manager", WORKER: "worker"}
 class GroupSpec:
     """Nodes of one role, flavor and image.
 
-    ``role`` is ``master`` or ``worker``. ``docker_volume_size`` is in GiB; None means that the engine
-    keeps its data on the server's own disk. ``credentials`` maps an index to
+    ``role`` is ``master`` or ``worker``: a role in the user's own words is a worker's. ``key`` names the
+    group in the stack (see ``group_key``) and ``word`` in its nodes' host names; both are empty for the
+    default group of a role. ``labels`` and ``taints`` are the group's own. ``docker_volume_size`` is in GiB;
+    None means that the engine keeps its data on the server's own disk. ``credentials`` maps an index to
     ``<node uuid>:<bootstrap token in hex>``, for the nodes that have not enrolled yet, and only them.
 
     ``removed_indices`` are all indices that were ever taken out of the *stack*; Heat never uses them
@@ -40,9 +44,18 @@ class GroupSpec:
     count: int
     flavor: str
     image: str
+    key: str = ""
+    word: str = ""
+    labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    taints: tuple[Mapping[str, str], ...] = ()
     docker_volume_size: int | None = None
     removed_indices: tuple[int, ...] = ()
     credentials: Mapping[int, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def is_default(self) -> bool:
+        """Made with the cluster."""
+        return not self.key
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +93,7 @@ class ClusterSpec:
     def group(self, role: str) -> GroupSpec:
         """The default group of a role. Raises KeyError if there is none."""
         for group in self.groups:
-            if group.role == role:
+            if group.role == role and group.is_default:
                 return group
         raise KeyError(role)
 
@@ -104,6 +117,12 @@ class Driver(Protocol):
         """What the stack's outputs say; whatever is not there yet is None or left out."""
         ...
 
+    def group_of(self, path: str) -> tuple[str, str] | None:
+        """Role and key of the node group that a resource of the stack belongs to; ``path`` are the names of
+        resources from the top. None: it is nobody's own, as the network.
+        """
+        ...
+
     def server_names(self, spec: ClusterSpec, node: NodeFacts) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """DNS names and IP addresses for the certificate of this node's engine API; both empty for a
         node that serves no API.
@@ -111,16 +130,30 @@ class Driver(Protocol):
         ...
 
 
-def hostname(cluster_uuid: str, cluster_name: str, role: str, index: int) -> str:
+def hostname(cluster_uuid: str, cluster_name: str, role: str, index: int, *, word: str = "") -> str:
     """Name of a node: a DNS label of at most 63 characters, unique by the cluster's uuid and readable
-    by its name: ``<slug>-<first 8 of the uuid>-<manager|worker>-<index>``.
+    by its name: ``<slug>-<first 8 of the uuid>-<manager|worker|word of the group>-<index>``.
     """
-    return f"{hostname_prefix(cluster_uuid, cluster_name)}-{_WORD[role]}-{index}"
+    return f"{hostname_prefix(cluster_uuid, cluster_name)}-{word or _WORD[role]}-{index}"
 
 
 def hostname_prefix(cluster_uuid: str, cluster_name: str) -> str:
     """The part of ``hostname`` that all nodes of a cluster share."""
-    return f"{_slug(cluster_name)}-{cluster_uuid[:8].lower()}"
+    return f"{_slug(cluster_name) or 'bay'}-{cluster_uuid[:8].lower()}"
+
+
+def group_key(uuid: str, name: str) -> str:
+    """Name of a node group in the stack: readable by its name, its own by its uuid."""
+    return f"{GROUP_PREFIX}{_slug(name) or 'group'}_{uuid[:8].lower()}"
+
+
+def group_word(uuid: str, name: str) -> str:
+    """A node group in its nodes' host names: at most 25 characters. Two groups of a cluster never share it:
+    names that are fit for host names are taken as they are, all others are told apart by the uuid.
+    """
+    slug = _slug(name, _WORD_LENGTH)
+    taken = name in _WORD.values() or _MARKED.fullmatch(name)
+    return name if name == slug and not taken else f"{slug or 'group'}-{uuid[:8].lower()}"
 
 
 def desired_indices(count: int, removed: tuple[int, ...]) -> tuple[int, ...]:
@@ -136,6 +169,6 @@ def desired_indices(count: int, removed: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _slug(name: str) -> str:
+def _slug(name: str, length: int = _SLUG_LENGTH) -> str:
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    return _NOT_IN_LABEL.sub("-", plain).strip("-")[:_SLUG_LENGTH].strip("-") or "bay"
+    return _NOT_IN_LABEL.sub("-", plain).strip("-")[:length].strip("-")

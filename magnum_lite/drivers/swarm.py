@@ -11,11 +11,14 @@ from magnum_lite.drivers import user_data
 from magnum_lite.drivers.contract import MASTER, WORKER, ClusterSpec, GroupSpec, hostname, hostname_prefix
 from magnum_lite.errors import Problem
 from magnum_lite.models import labels
-from magnum_lite.models.stack import TAG, NodeFacts, StackFacts, StackRequest, cluster_tag
+from magnum_lite.models.stack import GROUP_PREFIX, TAG, NodeFacts, StackFacts, StackRequest, cluster_tag
 
 TEMPLATE = "swarm/cluster.yaml"
 API_PORT = 2376
 MANAGER_COUNTS = (1, 3, 5)
+MAX_GROUPS = 30  # beside the default ones; Heat allows 1,000 resources a stack
+
+_DEFAULTS = {"swarm_masters": (MASTER, ""), "swarm_nodes": (WORKER, "")}
 
 # Why each was dropped: Docker Engine's release notes of 23.0, 24.0 and 25.0.
 DROPPED_STORAGE = {"devicemapper": "25.0", "aufs": "24.0", "overlay": "24.0"}
@@ -46,12 +49,24 @@ class SwarmDriver:
         )
 
     def facts(self, outputs: Mapping[str, Any]) -> StackFacts:
-        """Nodes by role and index. A node whose nested stack is not there yet is left out."""
-        nodes = (*_nodes(outputs.get("masters"), MASTER), *_nodes(outputs.get("workers"), WORKER))
+        """Nodes by group, role and index. A node whose nested stack is not there yet is left out."""
+        nodes = [*_nodes(outputs.get("masters"), MASTER), *_nodes(outputs.get("workers"), WORKER)]
+        groups = {}
+        for key, told in outputs.items():
+            if key.startswith(GROUP_PREFIX) and isinstance(told, Mapping):
+                if stack := _uuid(told.get("stack")):
+                    groups[key] = stack
+                nodes += _nodes(told.get("nodes"), WORKER, key)
         first = next((node for node in nodes if node.role == MASTER), None)
         host = (first.floating_address or first.address) if first else None
         # tcp, though it is TLS: the docker command knows no https, and coe cluster config hands it this
-        return StackFacts(api_address=f"tcp://{host}:{API_PORT}" if host else None, nodes=nodes)
+        address = f"tcp://{host}:{API_PORT}" if host else None
+        return StackFacts(api_address=address, nodes=tuple(nodes), groups=groups)
+
+    def group_of(self, path: str) -> tuple[str, str] | None:
+        """By the first resource of the path."""
+        first = path.partition("/")[0]
+        return (WORKER, first) if first.startswith(GROUP_PREFIX) else _DEFAULTS.get(first)
 
     def server_names(self, spec: ClusterSpec, node: NodeFacts) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Managers: their host name and ``localhost``; both addresses and the loopback."""
@@ -70,6 +85,8 @@ def _parameters(spec: ClusterSpec) -> dict[str, Any]:
         "name": hostname_prefix(spec.uuid, spec.name),
         **_group_parameters(spec.group(MASTER), one="manager", many="managers"),
         **_group_parameters(spec.group(WORKER), one="worker", many="workers"),
+        "node_groups": {group.key: _more(group) for group in spec.groups if not group.is_default},
+        "node_group_credentials": {g.key: _credentials(g) for g in spec.groups if not g.is_default},
         "volume_type": label("docker_volume_type"),
         "zone": label("availability_zone"),
         "affinity": label("nodes_affinity_policy"),
@@ -92,8 +109,31 @@ def _group_parameters(group: GroupSpec, *, one: str, many: str) -> dict[str, Any
         f"{one}_image": group.image,
         f"{one}_flavor": group.flavor,
         f"{one}_volume_size": group.docker_volume_size or 0,
-        f"{one}_credentials": {str(index): text for index, text in sorted(group.credentials.items())},
-        f"removed_{many}": [str(index) for index in sorted(group.removed_indices)],
+        f"{one}_credentials": _credentials(group),
+        f"removed_{many}": _removed(group),
+    }
+
+
+def _credentials(group: GroupSpec) -> dict[str, str]:
+    return {str(index): text for index, text in sorted(group.credentials.items())}
+
+
+def _removed(group: GroupSpec) -> list[str]:
+    return [str(index) for index in sorted(group.removed_indices)]
+
+
+def _more(group: GroupSpec) -> dict[str, Any]:
+    """What makes a node group beside the default ones; its own labels hold for it."""
+    return {
+        "word": group.word,
+        "count": group.count,
+        "removed": _removed(group),
+        "image": group.image,
+        "flavor": group.flavor,
+        "volume_size": group.docker_volume_size or 0,
+        "volume_type": labels.value_of(group.labels, "docker_volume_type") or "",
+        "zone": labels.value_of(group.labels, "availability_zone") or "",
+        "affinity": labels.value_of(group.labels, "nodes_affinity_policy") or "",
     }
 
 
@@ -113,15 +153,28 @@ def _rule(protocol: str, first: int, last: int) -> dict[str, Any]:
 
 
 def _check_groups(spec: ClusterSpec) -> Iterator[Problem]:
-    masters = [group for group in spec.groups if group.role == MASTER]
-    workers = [group for group in spec.groups if group.role == WORKER]
+    masters = [group for group in spec.groups if group.role == MASTER and group.is_default]
     if len(masters) != 1 or masters[0].count not in MANAGER_COUNTS:
         yield Problem("master_count", "a swarm has 1, 3 or 5 managers: they vote, so an odd number of them")
-    if len(workers) != 1 or len(spec.groups) != 2:
-        yield Problem("nodegroups", "a swarm bay has its two default node groups and no others yet")
+    if sum(group.role == WORKER and group.is_default for group in spec.groups) != 1:
+        yield Problem("nodegroups", "a swarm bay has one default node group of workers")
+    more = [group for group in spec.groups if not group.is_default]
+    if len(more) > MAX_GROUPS:
+        yield Problem("nodegroups", f"a bay has at most {MAX_GROUPS} node groups beside the two default ones")
+    if any(group.role == MASTER for group in more):
+        yield Problem("role", "managers are one group: they vote; give this one another role, e.g. worker")
     for group in spec.groups:
         if group.count < 0:
             yield Problem("node_count", "must not be negative")
+        if group.taints:
+            yield Problem(
+                "node_taints",
+                f"{group.name}: Swarm has no taints; give the nodes node_labels and place services with "
+                "--constraint node.labels.<name>==<value>, or != to keep them away",
+            )
+        for name, value in group.labels.items() if not group.is_default else ():
+            if wrong := labels.check(name, value):
+                yield Problem(f"labels/{name}", f"{group.name}: {wrong}")
 
 
 def _check_network(spec: ClusterSpec) -> Iterator[Problem]:
@@ -169,7 +222,7 @@ def _check_labels(spec: ClusterSpec) -> Iterator[Problem]:
             yield Problem(f"labels/{name}", wrong)
 
 
-def _nodes(members: Any, role: str) -> Iterator[NodeFacts]:
+def _nodes(members: Any, role: str, group: str = "") -> Iterator[NodeFacts]:
     if not isinstance(members, Mapping):
         return
     known = {int(key): value for key, value in members.items() if str(key).isdecimal()}
@@ -187,6 +240,7 @@ def _nodes(members: Any, role: str) -> Iterator[NodeFacts]:
                 address=_address(value.get("address")) if complete else None,
                 floating_address=floating,
                 stack_id=stack,
+                group=group,
             )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 TAG = "magnum-lite"
+GROUP_PREFIX = "nodegroup_"  # of the resources that are node groups beside the default ones
 
 
 def cluster_tag(cluster_uuid: str) -> str:
@@ -46,6 +47,16 @@ class Stack:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Preview:
+    """What a change of a stack would do: how many resources of each type."""
+
+    added: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    updated: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    replaced: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    removed: Mapping[str, int] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class ResourceFault:
     """A resource of a stack (or of one nested in it) that failed, and why. ``path`` are the
     names from the top, for example ``workers/1/server``.
@@ -59,7 +70,8 @@ class ResourceFault:
 @dataclasses.dataclass(frozen=True, slots=True)
 class NodeFacts:
     """What the stack's outputs say of one node. ``stack_id`` is the nested stack that holds the
-    node's server and its wait condition handle (resource ``ready_handle``).
+    node's server and its wait condition handle (resource ``ready_handle``). ``group`` is the key of its
+    node group, empty for the default group of its role.
     """
 
     role: str
@@ -68,11 +80,15 @@ class NodeFacts:
     address: str | None
     floating_address: str | None
     stack_id: str | None
+    group: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class StackFacts:
-    """Stack outputs, read by the driver that wrote the template."""
+    """Stack outputs, read by the driver that wrote the template. ``groups``: the nested stacks of the node
+    groups beside the default ones, by their keys.
+    """
 
     api_address: str | None
     nodes: tuple[NodeFacts, ...]
+    groups: Mapping[str, str] = dataclasses.field(default_factory=dict)

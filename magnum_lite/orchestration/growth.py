@@ -4,11 +4,16 @@ While a stack is being *updated*, a group's attributes come from its old templat
 the outputs until the update is complete. But the update waits for the new members' wait conditions, and
 those for whoever reads the outputs to learn which nested stack to signal. The members' own nested stacks
 show their outputs from the start, so an output that is ``{get_attr: [<group>, attributes, <output>]}`` can be
-completed from them.
+completed from them. A node group beside the default ones is a nested stack with such a group in it; a new
+one is missing in the outputs altogether.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
+
+from magnum_lite.models.stack import GROUP_PREFIX
+
+_FACTS = "facts"  # output of common/node.yaml
 
 
 class HiddenMember(NamedTuple):
@@ -54,3 +59,29 @@ def hidden_members(
             if holder and nested and link(item, "stack") == holder and item["resource_name"] not in shown:
                 found.append(HiddenMember(output, item["resource_name"], attribute, nested))
     return found
+
+
+def node_groups(stack_id: str, resources: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Resource name → nested stack, of the node groups beside the default ones that Heat has begun."""
+    return {
+        item["resource_name"]: nested
+        for item in resources
+        if item["resource_name"].startswith(GROUP_PREFIX)
+        and link(item, "stack") == stack_id
+        and (nested := link(item, "nested"))
+    }
+
+
+def hidden_in_group(
+    stack_id: str, resources: Iterable[Mapping[str, Any]], shown: Mapping[str, Any]
+) -> list[HiddenMember]:
+    """Nodes of a node group's stack that ``shown`` lacks, from its resources with ``nested_depth`` 1."""
+    everything = list(resources)
+    holders = {link(item, "nested") for item in everything if link(item, "stack") == stack_id} - {None}
+    return [
+        HiddenMember("nodes", item["resource_name"], _FACTS, nested)
+        for item in everything
+        if link(item, "stack") in holders
+        and item["resource_name"] not in shown
+        and (nested := link(item, "nested"))
+    ]

@@ -166,8 +166,7 @@ class HeatStacks:
             if (value := self._output(stack, hidden)) is not None:
                 grown[hidden.output] = {**(grown.get(hidden.output) or {}), hidden.member: value}
         for name, nested_id in growth.node_groups(stack.id, found).items():
-            shown = grown.get(name) if isinstance(grown.get(name), Mapping) else {}
-            members = dict(shown.get("nodes") or {})
+            members = dict((grown.get(name) or {}).get("nodes") or {})
             with _translated(nested_id):
                 inside = [item.to_dict() for item in client.resources.list(nested_id, nested_depth=1)]
             for hidden in growth.hidden_in_group(nested_id, inside, members):

@@ -4,8 +4,8 @@ It knows what matters to the conductor of Heat's behaviour: names unique among a
 action at a time, actions that take a while, nodes that appear, stay and go by index (a removed index never
 comes back), handles that must be signalled, deleted stacks, tags, projects. It does not read templates; a
 stack's nodes come from the parameters of ``swarm/cluster.yaml``: ``managers``, ``workers``,
-``removed_managers``, ``removed_workers``, ``floating_ips``. With ``templates`` it refuses, as Heat does,
-parameters that a template does not declare or lacks, and knows the defaults of the others.
+``removed_managers``, ``removed_workers``, ``node_groups``, ``floating_ips``. With ``templates`` it refuses,
+as Heat does, parameters that a template does not declare or lacks, and knows the defaults of the others.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from magnum_lite.models.stack import ResourceFault, Stack, StackRequest
+from magnum_lite.models.stack import Preview, ResourceFault, Stack, StackRequest
 from magnum_lite.orchestration.memory_nodes import Record
 from magnum_lite.orchestration.stacks import StackConflict, StackExists, StackNotFound, StackRefused
 from magnum_lite.orchestration.templates import Templates
@@ -150,15 +150,26 @@ class MemoryStacks:
         with self._call("faults"):
             return list(self._need(project_id, stack_id).faults)
 
-    def preview(self, project_id: str, request: StackRequest) -> dict[str, int]:  # noqa: ARG002
+    def preview(self, project_id: str, request: StackRequest, stack_id: str | None = None) -> Preview:
         """See `Stacks.preview`; counts servers only."""
         with self._call("preview"):
-            request = self._checked(request)
+            before = self._need(project_id, stack_id) if stack_id else None
             record = Record(id="preview", project_id="", name=request.name, subnet=0)
-            record.start("CREATE", self._clock(), request)
-            return {"OS::Nova::Server": len(record.nodes)}
+            record.start("CREATE", self._clock(), self._checked(request))
+            had = {(n.group, n.index) for n in before.nodes} if before else set()
+            has = {(n.group, n.index) for n in record.nodes}
+            return Preview(added=_servers(len(has - had)), removed=_servers(len(had - has)))
+
+    def contents(self, project_id: str, stack_id: str) -> dict[str, int]:
+        """See `Stacks.contents`; counts servers only."""
+        with self._call("contents"):
+            return _servers(len(self._need(project_id, stack_id).nodes))
 
     def validate(self, project_id: str, request: StackRequest) -> None:  # noqa: ARG002
         """See `Stacks.validate`."""
         with self._call("validate"):
             self._checked(request)
+
+
+def _servers(count: int) -> dict[str, int]:
+    return {"OS::Nova::Server": count} if count else {}

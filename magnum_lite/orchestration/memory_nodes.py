@@ -3,6 +3,7 @@ own.
 """
 
 import dataclasses
+import itertools
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -16,17 +17,23 @@ _GROUPS = {
 }
 
 
+def _new_id() -> str:
+    return str(uuid.uuid4())
+
+
 @dataclasses.dataclass(slots=True)
 class MemoryNode:
-    """A server, its nested stack, and what its handle was told: None, "SUCCESS" or "FAILURE"."""
+    """A server, its nested stack, and what its handle was told: None, "SUCCESS" or "FAILURE". ``group`` is
+    ``manager``, ``worker`` or the resource of a node group beside those.
+    """
 
-    role: str
+    group: str
     index: int
     address: str
     floating: str
     signalled: str | None = None
-    server: str = dataclasses.field(default_factory=lambda: str(uuid.uuid4()))
-    stack: str = dataclasses.field(default_factory=lambda: str(uuid.uuid4()))
+    server: str = dataclasses.field(default_factory=_new_id)
+    stack: str = dataclasses.field(default_factory=_new_id)
 
 
 def _indices(value: Any) -> set[int]:
@@ -50,9 +57,8 @@ class Record:
     limit: float = 0.0
     updates: int = 0
     nodes: list[MemoryNode] = dataclasses.field(default_factory=list)
-    removed: dict[str, set[int]] = dataclasses.field(
-        default_factory=lambda: {"manager": set(), "worker": set()}
-    )
+    removed: dict[str, set[int]] = dataclasses.field(default_factory=dict)  # by group
+    nested: dict[str, str] = dataclasses.field(default_factory=dict)  # node group's resource: its stack
     faults: list[ResourceFault] = dataclasses.field(default_factory=list)
 
     @property
@@ -70,31 +76,43 @@ class Record:
         if action == "UPDATE":
             self.updates += 1
         self.tags, self.limit = tuple(request.tags), request.timeout_mins * 60.0
-        for role in _GROUPS:
-            self._scale(role, request.parameters)
+        told = request.parameters
+        floating = str(told.get("floating_ips", False)).lower() == "true"
+        wanted = {group: (told.get(names[2]), told.get(names[3])) for group, names in _GROUPS.items()}
+        more = told.get("node_groups") or {}
+        wanted |= {group: (asked["count"], asked["removed"]) for group, asked in more.items()}
+        self.nodes = [node for node in self.nodes if node.group in wanted]
+        for state in (self.removed, self.nested):
+            for group in state.keys() - wanted.keys():
+                del state[group]  # a group that comes again under its old name begins anew
+        self.nested = {group: self.nested.get(group) or _new_id() for group in more}
+        for group, (count, removed) in wanted.items():
+            self._scale(group, int(count or 0), _indices(removed), floating=floating)
         for node in self.nodes:
             if node.signalled == "FAILURE":
                 node.signalled = None  # Heat replaces a failed wait condition, which erases its signals
 
-    def _scale(self, role: str, parameters: Mapping[str, Any]) -> None:
-        _, _, count_name, removed_name = _GROUPS[role]
+    def _scale(self, group: str, count: int, removed: set[int], *, floating: bool) -> None:
         # Heat adds to its own list: an index that was ever removed is never used again.
-        self.removed[role] |= _indices(parameters.get(removed_name))
+        never = self.removed[group] = self.removed.get(group, set()) | removed
         wanted: list[int] = []
         index = 0
-        while len(wanted) < int(parameters.get(count_name) or 0):
-            if index not in self.removed[role]:
+        while len(wanted) < count:
+            if index not in never:
                 wanted.append(index)
             index += 1
-        others = [node for node in self.nodes if node.role != role]
-        mine = {node.index: node for node in self.nodes if node.role == role}
-        floating = str(parameters.get("floating_ips", False)).lower() == "true"
-        self.nodes = others + [mine.get(i) or self._node(role, i, floating=floating) for i in wanted]
+        mine = {node.index: node for node in self.nodes if node.group == group}
+        self.nodes = [n for n in self.nodes if n.group != group or n.index in wanted]
+        for number in wanted:
+            if number not in mine:
+                self.nodes.append(self._node(group, number, floating=floating))
 
-    def _node(self, role: str, index: int, *, floating: bool) -> MemoryNode:
+    def _node(self, group: str, index: int, *, floating: bool) -> MemoryNode:
         net = f"{self.subnet // 256 % 256}.{self.subnet % 256}"
-        host = (10 if role == "manager" else 20) + index
-        return MemoryNode(role, index, f"10.{net}.{host}", f"172.{net}.{host}" if floating else "")
+        taken = {node.address for node in self.nodes}
+        numbers = itertools.count(10 if group == "manager" else 20)
+        host = next(n for n in numbers if f"10.{net}.{n}" not in taken)
+        return MemoryNode(group, index, f"10.{net}.{host}", f"172.{net}.{host}" if floating else "")
 
     def settle(self, now: float, settle: float | None) -> None:
         """End the action if it is time."""
@@ -124,7 +142,8 @@ class Record:
         """What `Stacks.signal` says to a node's handle."""
         node.signalled = str(data.get("status", "SUCCESS"))
         if node.signalled == "FAILURE" and self.status == "IN_PROGRESS":
-            path = f"{_GROUPS[node.role][0]}/{node.index}/ready"
+            group = _GROUPS[node.group][0] if node.group in _GROUPS else f"{node.group}/swarm_nodes"
+            path = f"{group}/{node.index}/ready"
             reason = f"WaitConditionFailure: resources.ready: {data.get('reason', '')}"
             self.fail(ResourceFault(path, "OS::Heat::WaitCondition", reason))
 
@@ -145,14 +164,16 @@ class Record:
 
     def _outputs(self) -> dict[str, Any]:
         told: dict[str, Any] = {"masters": {}, "workers": {}, "api_address": None}
+        told |= {group: {"stack": stack, "nodes": {}} for group, stack in self.nested.items()}
         for node in self.nodes:
-            told[_GROUPS[node.role][1]][str(node.index)] = {
+            nodes = told[_GROUPS[node.group][1]] if node.group in _GROUPS else told[node.group]["nodes"]
+            nodes[str(node.index)] = {
                 "server": node.server,
                 "address": node.address,
                 "floating": node.floating,
                 "stack": node.stack,
             }
-        first = next((node for node in self.nodes if node.role == "manager"), None)
+        first = next((node for node in self.nodes if node.group == "manager"), None)
         if first:
             told["api_address"] = f"tcp://{first.floating or first.address}:2376"
         return told

@@ -4,6 +4,10 @@ Heat looks up ``type: x.yaml`` and ``get_file: x`` in that map by the literal te
 ``file:///…`` URLs of the caller's machine, which would put our directories into every tenant's stack; here
 each reference is rewritten to its path below the templates' root (``common/node.yaml``). A ``get_file`` that
 is no file on disk stays as it is and must come with the request: that is how drivers pass rendered texts.
+
+Heat has no loop over resources. A template's pattern ``x-node-group`` becomes a resource and an output for
+each entry of the request's parameter ``node_groups``, by whose name they go; all other keys that begin with
+``x-`` only hold what is used elsewhere in the file, and are left out.
 """
 
 import dataclasses
@@ -18,7 +22,10 @@ import yaml
 
 from magnum_lite import paths
 
+GROUPS = "node_groups"  # the parameter: resource name -> what the node group is
+
 _NESTED = (".yaml", ".template")
+_PATTERN, _GROUP = "x-node-group", "%group%"
 
 
 class _Loader(yaml.SafeLoader):
@@ -31,13 +38,14 @@ _Loader.add_constructor("tag:yaml.org,2002:timestamp", _Loader.construct_yaml_st
 @dataclasses.dataclass(frozen=True, slots=True)
 class LoadedTemplate:
     """``text`` is JSON (which is YAML), ``files`` the rest from disk, ``expected`` the files that a request
-    must bring, ``parameters`` the declarations of the top template.
+    must bring, ``parameters`` the declarations of the top template, ``pattern`` its node group's, if any.
     """
 
     text: str
     files: Mapping[str, str]
     expected: frozenset[str]
     parameters: Mapping[str, Any]
+    pattern: str = ""
 
 
 class MissingFiles(LookupError):
@@ -71,7 +79,24 @@ class Templates:
         files: dict[str, str] = {}
         expected: set[str] = set()
         top = self._read(path, files, expected)
-        return LoadedTemplate(json.dumps(top), files, frozenset(expected), top.get("parameters") or {})
+        pattern = json.dumps(top[_PATTERN]) if _PATTERN in top else ""
+        top = {key: value for key, value in top.items() if not key.startswith("x-")}
+        return LoadedTemplate(
+            json.dumps(top), files, frozenset(expected), top.get("parameters") or {}, pattern
+        )
+
+    def text_of(self, path: str, parameters: Mapping[str, Any]) -> str:
+        """The template ``path`` with a resource and an output for each node group in ``parameters``."""
+        loaded = self.load(path)
+        groups = sorted(parameters.get(GROUPS) or ()) if loaded.pattern else []
+        if not groups:
+            return loaded.text
+        document = json.loads(loaded.text)
+        for name in groups:
+            made = json.loads(loaded.pattern.replace(_GROUP, name))
+            document["resources"][name] = made["resource"]
+            document["outputs"][name] = made["output"]
+        return json.dumps(document)
 
     def files_of(self, path: str, extra: Mapping[str, str]) -> dict[str, str]:
         """The whole ``files`` map for a stack of template ``path``. Raises `MissingFiles`."""
