@@ -7,7 +7,7 @@ T ?= tests
 # The last line of bootstrap's output is the directory of the environment's programs.
 BIN = $$(tools/bootstrap.sh | tail -n 1)
 
-.PHONY: help demo test lint quick bench fuzz clean
+.PHONY: help demo test lint quick api bench fuzz clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -26,6 +26,10 @@ lint: ## ruff, mypy, import-linter, bandit, shellcheck
 
 fuzz: ## New bad input, N times as much as in `make test` (N=100)
 	@bin="$(BIN)"; MAGNUM_LITE_FUZZ=$(or $(N),100) exec "$$bin/python" -m pytest -k "fuzz or bad_input or csr or user_data or addresses or sealing" $(T)
+
+api: ## Write doc/api.rst and the API snapshot anew, after a change of the API that is meant
+	@bin="$(BIN)"; "$$bin/python" -W ignore -m magnum_lite.cmd.manage api reference > doc/api.rst
+	@bin="$(BIN)"; "$$bin/python" -W ignore -m magnum_lite.cmd.manage api outline > tests/functional/snapshots/api.txt
 
 bench: ## Measure (see benchmarks/)
 	@bin="$(BIN)"; exec "$$bin/python" -m benchmarks

@@ -117,7 +117,7 @@ def _ref(kind: str, name: str) -> Schema:
 
 
 def _operation(route: "Route", keep: schemas.Keep) -> dict[str, Any]:
-    text = " ".join((route.handler.__doc__ or "").split()).replace("``", "`")
+    text = route.dialect.say(" ".join((route.handler.__doc__ or "").split()).replace("``", "`"))
     out: dict[str, Any] = {
         "operationId": operation_id(route),
         "tags": [_tag(route)],

@@ -1,6 +1,7 @@
-"""``magnum-lite-manage``: what operators do to the database."""
+"""``magnum-lite-manage``: what operators do to the database, and what is written from the API's routes."""
 
 import argparse
+import json
 import sys
 
 from magnum_lite import config
@@ -28,6 +29,16 @@ def _check(database: Database) -> int:
     return 2 if found else 0
 
 
+def api_text(which: str) -> str:
+    """What is written from the API: its OpenAPI document, reference, or outline."""
+    from magnum_lite.api import openapi, reference, routes
+
+    document = openapi.document((routes.ROOT, *routes.ROUTES))
+    if which == "document":
+        return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    return (reference.text if which == "reference" else reference.outline)(document)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Console script."""
     parser = argparse.ArgumentParser(prog="magnum-lite-manage", description=__doc__)
@@ -40,7 +51,16 @@ def main(argv: list[str] | None = None) -> int:
     actions.add_parser("check", help="say whether it is")
     actions.add_parser("version", help="say which version it is at")
     actions.add_parser("revision", help="write a migration (developers)").add_argument("message")
+    written = areas.add_parser("api", help="what is written from the API's routes").add_subparsers(
+        dest="action", required=True
+    )
+    written.add_parser("document", help="print the OpenAPI document")
+    written.add_parser("outline", help="print what programs depend on (a test compares it)")
+    written.add_parser("reference", help="print the API reference (doc/api.rst)")
     arguments = parser.parse_args(argv)
+    if arguments.area == "api":
+        print(api_text(arguments.action), end="")
+        return 0
     conf = config.load([part for path in arguments.config_file for part in ("--config-file", path)])
     if not conf.database.connection:
         parser.error("[database] connection is not set: give --config-file")

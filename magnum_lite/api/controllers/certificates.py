@@ -25,13 +25,15 @@ def _answer(call: Call, uuid: str, pem: str, **more: Any) -> dict[str, Any]:
 
 
 def show(call: Call, ident: str) -> Answer:
-    """The CA's certificate."""
+    """The certificate of a cluster's CA."""
     row, pem = services.ca(call.deps, call.context, ident, call.query.get("ca_cert_type"))
     return Answer(body=_answer(call, row["uuid"], pem))
 
 
 def create(call: Call) -> Answer:
-    """A certificate for a CSR."""
+    """Have a CSR signed by a cluster's CA. The profile decides about subject and lifetime: harmless wishes
+    are replaced, wishes for more power refused.
+    """
     body = call.mapping("certificate")
     problems = [
         Problem(n[:100], "Unknown attribute")
@@ -52,6 +54,6 @@ def create(call: Call) -> Answer:
 
 
 def issued(call: Call, ident: str) -> Answer:
-    """Serial, subject, who asked, until when."""
+    """What a cluster's CAs issued, newest first: serial, subject, who asked, until when."""
     rows = services.issued(call.deps, call.context, ident, _ISSUED_PAGE)
     return Answer(body={"certificates": [present(Certificate, r, rename={}) for r in rows]})

@@ -9,36 +9,36 @@ def _may(call: Call, verb: str) -> None:
 
 
 def index(call: Call) -> Answer:
-    """An empty list."""
+    """No federations: an empty list."""
     _may(call, "get_all")
     return Answer(body={"federations": []})
 
 
 def detail(call: Call) -> Answer:
-    """The same."""
+    """The same in full."""
     _may(call, "detail")
     return Answer(body={"federations": []})
 
 
 def create(call: Call) -> Answer:
-    """501."""
+    """Federations can not be made: the answer is 501."""
     _may(call, "create")
     raise Unsupported("Federations of clusters are not offered: no engine has them any more.")
 
 
 def show(call: Call, ident: str) -> Answer:
-    """404: there is none."""
+    """There is none: the answer is 404."""
     _may(call, "get")
     raise NotFound("Federation", ident)
 
 
 def update(call: Call, ident: str) -> Answer:
-    """404: there is none."""
+    """There is none: the answer is 404."""
     _may(call, "update")
     raise NotFound("Federation", ident)
 
 
 def delete(call: Call, ident: str) -> Answer:
-    """404: there is none."""
+    """There is none: the answer is 404."""
     _may(call, "delete")
     raise NotFound("Federation", ident)

@@ -5,7 +5,7 @@ from magnum_lite.models.labels import LABELS
 
 
 def index(call: Call) -> Answer:  # noqa: ARG001  the same for everybody
-    """Every known label with type, default, engines and meaning."""
+    """Every label that has an effect, with type, default, engines and meaning."""
     return Answer(
         body={
             "labels": [

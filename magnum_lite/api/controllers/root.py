@@ -20,7 +20,7 @@ _COLLECTIONS = (
 
 
 def root(call: Call) -> Answer:
-    """``GET /``."""
+    """The versions of the API."""
     version = {
         "id": "v1",
         "links": [{"href": f"{call.base}/v1/", "rel": "self"}],
@@ -38,7 +38,7 @@ def root(call: Call) -> Answer:
 
 
 def v1(call: Call) -> Answer:
-    """``GET /v1``."""
+    """The collections of version 1."""
     body: dict[str, Any] = {
         "id": "v1",
         "media_types": [{"base": "application/json", "type": "application/vnd.openstack.magnum.v1+json"}],
