@@ -64,6 +64,10 @@ class Conductors:
         """A client certificate, PEM. ``ttl`` in seconds, None: the operator's default."""
         return str(self._call("sign", context=context.to_wire(), cluster_uuid=cluster_uuid, csr=csr, ttl=ttl))
 
+    def plan(self, cluster: dict[str, Any], groups: list[dict[str, Any]], action: str) -> dict[str, Any]:
+        """What a change would do (see ``conductor.plan``); rows in a form that JSON can hold."""
+        return dict(self._call("plan", cluster=cluster, groups=groups, action=action))
+
     def enrol(self, request: dict[str, Any]) -> dict[str, Any]:
         """A node's enrolment (or renewal, when ``signed_by`` says whose key signed it)."""
         return dict(self._call("enrol", request=request))

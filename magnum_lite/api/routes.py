@@ -50,6 +50,7 @@ _EVENTS = frozenset({"marker", "limit"})
 class Route:
     """``path`` below ``/v1``; parts in braces are arguments. ``rules``: the policy rules that it asks.
     ``gives``: the body of every success; ``takes``: the body; ``query``: the arguments that are known.
+    ``plans``: with ``?plan=true`` nothing is done, and the answer is a 200 with a ``Plan``.
     What the route is for is its handler's docstring.
     """
 
@@ -64,6 +65,7 @@ class Route:
     since: Version = MINIMUM
     until: Version = MAXIMUM
     public: bool = False
+    plans: bool = False
 
 
 def _at(what: str, handler: Handler, rules: str, gives: Gives | Answers, **more: Any) -> Route:
@@ -71,6 +73,8 @@ def _at(what: str, handler: Handler, rules: str, gives: Gives | Answers, **more:
     method, _, path = what.partition(" ")
     parts = tuple(path.split("/")) if path else ()
     every: Answers = {200: gives} if isinstance(gives, Gives) else gives
+    if more.get("plans"):
+        more["query"] = more.get("query", frozenset()) | {"plan"}
     return Route(method, parts, handler, tuple(rules.split()), every, **more)
 
 
@@ -97,22 +101,22 @@ def _for_dialect(d: Dialect) -> Iterator[Route]:
     yield at(f"DELETE {t}", templates.delete, f"{asks}:delete", {204: None})
 
     yield at(f"GET {c}", clusters.index, "cluster:get_all", short, query=PAGING)
-    yield at(f"POST {c}", clusters.create, "cluster:create", made, takes=new_bay)
+    yield at(f"POST {c}", clusters.create, "cluster:create", made, takes=new_bay, plans=True)
     yield at(f"GET {c}/detail", clusters.detail, "cluster:detail", bays, query=PAGING)
     c += "/{ident}"
     yield at(f"GET {c}", clusters.show, "cluster:get", bay)
     yield at(f"PATCH {c}", clusters.update, "cluster:get cluster:update", changed, takes=patch_bay,
-             query=frozenset({"rollback"}))
-    yield at(f"DELETE {c}", clusters.delete, "cluster:delete", {204: None})
+             query=frozenset({"rollback"}), plans=True)
+    yield at(f"DELETE {c}", clusters.delete, "cluster:delete", {204: None}, plans=True)
     yield at(f"GET {c}/events", clusters.events, "cluster:events", many(Event, "events"), query=_EVENTS)
     yield at(f"GET {c}/nodes", clusters.nodes, "cluster:get", many(Node, "nodes"))
     yield at(f"GET {c}/logs", clusters.logs, "cluster:get", many(NodeLogs, "nodes"))
     yield at(f"POST {c}/actions/logs", clusters.ask_logs, "cluster:update", {202: UUID})
     # openstacksdk sends no microversion, so these two are served at every one
-    resize, upgrade = plain(Resize), plain(Upgrade)
+    resize, upgrade = {"takes": plain(Resize), "plans": True}, {"takes": plain(Upgrade), "plans": True}
     c += "/actions"
-    yield at(f"POST {c}/resize", clusters.resize_action, "cluster:resize", {202: UUID}, takes=resize)
-    yield at(f"POST {c}/upgrade", clusters.upgrade_action, "cluster:upgrade", {202: UUID}, takes=upgrade)
+    yield at(f"POST {c}/resize", clusters.resize_action, "cluster:resize", {202: UUID}, **resize)
+    yield at(f"POST {c}/upgrade", clusters.upgrade_action, "cluster:upgrade", {202: UUID}, **upgrade)
 
 
 def _for_groups() -> Iterator[Route]:
@@ -121,11 +125,12 @@ def _for_groups() -> Iterator[Route]:
     new, change, group = created(NodeGroup), patched(NodeGroup), one(NodeGroup)
     short = many(NodeGroup, "nodegroups", summary=True, paged=True)
     yield at(f"GET {c}", nodegroups.index, "nodegroup:get_all", short, query=PAGING | {"role"})
-    yield at(f"POST {c}", nodegroups.create, "nodegroup:create", {202: group}, takes=new)
+    yield at(f"POST {c}", nodegroups.create, "nodegroup:create", {202: group}, takes=new, plans=True)
     c += "/{group}"
     yield at(f"GET {c}", nodegroups.show, "nodegroup:get", group)
-    yield at(f"PATCH {c}", nodegroups.update, "nodegroup:get nodegroup:update", {202: group}, takes=change)
-    yield at(f"DELETE {c}", nodegroups.delete, "nodegroup:delete", {204: None})
+    yield at(f"PATCH {c}", nodegroups.update, "nodegroup:get nodegroup:update", {202: group}, takes=change,
+             plans=True)
+    yield at(f"DELETE {c}", nodegroups.delete, "nodegroup:delete", {204: None}, plans=True)
 
 
 def _for_operators() -> Iterator[Route]:

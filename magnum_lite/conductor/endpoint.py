@@ -11,13 +11,14 @@ from oslo_log import log
 from magnum_lite import errors, rpc
 from magnum_lite.conductor import authorities
 from magnum_lite.conductor.enrolment import enrol
+from magnum_lite.conductor.plan import plan
 from magnum_lite.conductor.ports import Ports
 from magnum_lite.context import Context
 from magnum_lite.db import certificates, clusters, events, nodes
 from magnum_lite.db.rows import Row
 from magnum_lite.db.session import Connection
 from magnum_lite.errors import Forbidden, InvalidInput, NotFound, Problem
-from magnum_lite.models.status import NodeState
+from magnum_lite.models.status import Action, NodeState
 from magnum_lite.pki import csr, profiles
 from magnum_lite.pki.errors import PKIError, RequestRefused
 from magnum_lite.pki.sealing import SealContext
@@ -59,6 +60,11 @@ class Endpoint:
     def sign(self, context: Mapping[str, Any], cluster_uuid: str, csr: str, ttl: int | None) -> str:
         """A client's certificate."""
         return sign(self._ports, Context.from_wire(context), cluster_uuid, csr, ttl)
+
+    @_answered
+    def plan(self, cluster: Row, groups: list[Row], action: str) -> dict[str, Any]:
+        """What a change would do."""
+        return plan(self._ports, cluster, groups, Action(action))
 
     @_answered
     def enrol(self, request: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Node groups."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,6 +12,8 @@ from magnum_lite.db.schema import node, nodegroup
 from magnum_lite.db.session import utcnow
 
 KIND = "Node group"
+# What becomes of a group that a user wants gone.
+DELETED: Mapping[str, Any] = {"deleting": True, "node_count": 0, "min_node_count": 0, "nodes_to_remove": []}
 _OF_CLUSTER = (nodegroup.c.cluster_id == sa.bindparam("cluster_id"),)
 _OF_ROLE = (*_OF_CLUSTER, nodegroup.c.role == sa.bindparam("role"))
 _OF_CLUSTERS = nodegroup.c.cluster_id.in_(sa.bindparam("uuids", expanding=True))
@@ -111,9 +113,7 @@ def mark_deleted(connection: sa.Connection, uuid: str) -> None:
     UPDATE), after ``clusters.accept``. The conductor drains its nodes, takes it out of the stack and then
     forgets the row; until then it is ``deleting``, has no wanted nodes, and nobody may change it.
     """
-    values = {"deleting": True, "status": "DELETE_IN_PROGRESS", "status_reason": None}
-    values |= {"node_count": 0, "min_node_count": 0, "nodes_to_remove": []}
-    update(connection, uuid, values)
+    update(connection, uuid, {**DELETED, "status": "DELETE_IN_PROGRESS", "status_reason": None})
 
 
 def delete(connection: sa.Connection, uuid: str) -> None:

@@ -18,6 +18,9 @@ class ConductorPort(Protocol):
     def sign(self, context: Context, cluster_uuid: str, csr: str, ttl: int | None) -> str:
         """A client certificate, PEM."""
 
+    def plan(self, cluster: dict[str, Any], groups: list[dict[str, Any]], action: str) -> dict[str, Any]:
+        """What a change would do."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Deps:

@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from magnum_lite.context import Context
 from magnum_lite.db import clusters as db
@@ -35,12 +34,15 @@ def draft(
     context: Context,
     ident: str,
     *,
-    count: int,
+    count: int | None,
     group_ident: str | None = None,
     remove: Sequence[str] = (),
     rule: str = "cluster:resize",
 ) -> Draft:
-    """What a resize would do. Raises NotFound, Forbidden, Conflict, Unavailable."""
+    """What a resize would do; None leaves the count as it is.
+
+    Raises NotFound, Forbidden, Conflict, Unavailable.
+    """
     with deps.database.read() as connection:
         row = db.get(connection, ident, scope(context))
         deps.policy.check(context, rule, row["project_id"])
@@ -48,6 +50,7 @@ def draft(
         groups = nodegroups.of_clusters(connection, [row["uuid"]])[row["uuid"]]
         members = nodes.of_cluster(connection, row["uuid"])
     group = find_group(groups, group_ident or DEFAULT_WORKER)
+    count = group["node_count"] if count is None else count
     problems = []
     if group["deleting"]:
         raise Conflict(f"Node group {group['name']} is being deleted; it can not be resized any more.")
@@ -117,15 +120,21 @@ def rollback(deps: Deps, context: Context, ident: str) -> Row:
     deps.policy.check(context, "cluster:update", row["project_id"])
 
     def store(connection: Connection, now: Row) -> None:
-        good: Mapping[str, Any] = now["last_good"].get("counts", {})
-        if not good:
-            raise Conflict(f"Cluster {row['uuid']} has never been complete: there is nothing to go back to.")
+        good = last_good(now)
         for group in nodegroups.of_clusters(connection, [row["uuid"]])[row["uuid"]]:
             if group["name"] in good:
                 nodegroups.change(connection, group["uuid"], {"node_count": good[group["name"]]})
         events.add(connection, now, "accepted", "Return to the last good state.")
 
     return acceptance.accept(deps, row["uuid"], Action.ROLLBACK, store)
+
+
+def last_good(row: Row) -> Mapping[str, int]:
+    """Node counts of the last complete generation. Raises Conflict if there was none."""
+    good: Mapping[str, int] = row["last_good"].get("counts", {})
+    if not good:
+        raise Conflict(f"Cluster {row['uuid']} has never been complete: there is nothing to go back to.")
+    return good
 
 
 def upgrade(deps: Deps, context: Context, ident: str) -> None:

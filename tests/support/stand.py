@@ -80,6 +80,9 @@ class Direct:
     def sign(self, context: Context, cluster_uuid, csr, ttl):
         return self._call("sign", context=context.to_wire(), cluster_uuid=cluster_uuid, csr=csr, ttl=ttl)
 
+    def plan(self, cluster, groups, action):
+        return self._call("plan", **json.loads(json.dumps(dict(cluster=cluster, groups=groups, action=action))))
+
     def enrol(self, request):
         return self._call("enrol", request=request)
 

@@ -1,6 +1,6 @@
 """``/v1/clustertemplates`` and ``/v1/baymodels``."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 import pydantic
 
@@ -12,6 +12,8 @@ from magnum_lite.models.cluster_template import ClusterTemplate
 from magnum_lite.models.views import create_view, present, problems
 from magnum_lite.services import cluster_templates as services
 from magnum_lite.services.reading import masked
+
+M = TypeVar("M", bound=pydantic.BaseModel)
 
 
 def links(call: Call, collection: str, uuid: str) -> list[dict[str, str]]:
@@ -36,6 +38,14 @@ def validated(call: Call, model: Any, name: str) -> dict[str, Any]:
     return found.model_dump()
 
 
+def body_of(call: Call, model: type[M], name: str) -> M:
+    """A body that is no resource. Raises InvalidInput with all faults."""
+    try:
+        return model.model_validate(call.mapping(name))
+    except pydantic.ValidationError as error:
+        raise InvalidInput(*problems(error, {})) from None
+
+
 def shown(call: Call, row: Row) -> dict[str, Any]:
     """A template's answer."""
     values = row | {"labels": masked(row["labels"] or {})}
@@ -44,12 +54,12 @@ def shown(call: Call, row: Row) -> dict[str, Any]:
 
 
 def index(call: Call) -> Answer:
-    """The list; always the full form, as upstream."""
+    """The cluster templates that the caller sees: the project's own, and public ones. Always in full."""
     return _list(call, call.dialect.templates, "clustertemplate:get_all")
 
 
 def detail(call: Call) -> Answer:
-    """The same under /detail."""
+    """The same as the list without ``detail``."""
     return _list(call, f"{call.dialect.templates}/detail", "clustertemplate:detail")
 
 
@@ -61,25 +71,25 @@ def _list(call: Call, path: str, rule: str) -> Answer:
 
 
 def show(call: Call, ident: str) -> Answer:
-    """One."""
+    """One cluster template."""
     return Answer(body=shown(call, services.get(call.deps, call.context, ident)))
 
 
 def create(call: Call) -> Answer:
-    """201, Location and the whole template."""
+    """Make a cluster template. Image, flavors and networks are looked up; a name is generated if absent."""
     row = services.create(call.deps, call.context, validated(call, ClusterTemplate, call.dialect.template))
     location = f"{call.base}/v1/{call.dialect.templates}/{row['uuid']}"
     return Answer(201, shown(call, row), {"Location": location})
 
 
 def update(call: Call, ident: str) -> Answer:
-    """JSON patch; 200 and the whole template."""
+    """Change a cluster template. Clusters that exist keep what they were made from."""
     row = services.get(call.deps, call.context, ident)
     changes = patch.changes(call.body, ClusterTemplate, row, call.dialect, None)
     return Answer(body=shown(call, services.update(call.deps, call.context, row["uuid"], changes)))
 
 
 def delete(call: Call, ident: str) -> Answer:
-    """204."""
+    """Remove a cluster template that no cluster refers to."""
     services.delete(call.deps, call.context, ident)
     return Answer(204)

@@ -4,16 +4,17 @@ from typing import Any
 
 from magnum_lite.api import paging, patch
 from magnum_lite.api.call import Answer, Call
-from magnum_lite.api.controllers.cluster_templates import links, validated
+from magnum_lite.api.controllers.cluster_templates import body_of, links, validated
 from magnum_lite.api.errors import BadRequest
 from magnum_lite.db.rows import Row
 from magnum_lite.errors import InvalidInput, NotFound, Problem
+from magnum_lite.models.actions import Resize, Upgrade
 from magnum_lite.models.cluster import Cluster
 from magnum_lite.models.event import Event
 from magnum_lite.models.node import Node
 from magnum_lite.models.views import present
 from magnum_lite.services import clusters as services
-from magnum_lite.services import reading, resize
+from magnum_lite.services import plans, reading, resize
 
 _PATCHABLE = frozenset({"node_count", "health_status", "health_status_reason"})
 _EVENTS_PAGE = 1000
@@ -33,12 +34,12 @@ def shown(call: Call, row: Row, *, summary: bool = False) -> dict[str, Any]:
 
 
 def index(call: Call) -> Answer:
-    """The short list."""
+    """Clusters of the project, in short; an administrator sees those of all projects."""
     return _list(call, call.dialect.clusters, detail=False)
 
 
 def detail(call: Call) -> Answer:
-    """The full list."""
+    """Clusters of the project, in full."""
     return _list(call, f"{call.dialect.clusters}/detail", detail=True)
 
 
@@ -50,7 +51,7 @@ def _list(call: Call, path: str, *, detail: bool) -> Answer:
 
 
 def show(call: Call, ident: str) -> Answer:
-    """One, with everything."""
+    """One cluster, with everything."""
     return Answer(body=shown(call, reading.get(call.deps, call.context, ident)))
 
 
@@ -61,11 +62,13 @@ def _least(call: Call, values: dict[str, Any]) -> None:
 
 
 def create(call: Call) -> Answer:
-    """202 and the uuid; bays at 1.1: 201, Location and the whole bay."""
+    """Make a cluster. It comes up while you look at its events. At 1.1 bays are answered in full."""
     values = validated(call, Cluster, call.dialect.cluster)
     _least(call, values)
     field = call.dialect.rename(Cluster).get("cluster_template_id", "cluster_template_id")
     try:
+        if call.flag("plan"):
+            return Answer(body=plans.creation(call.deps, call.context, values, template_field=field))
         row = services.create(call.deps, call.context, values, template_field=field)
     except NotFound as error:
         about_template = error.ident == values["cluster_template_id"]
@@ -79,12 +82,16 @@ def create(call: Call) -> Answer:
 
 
 def update(call: Call, ident: str) -> Answer:
-    """JSON patch: node_count, or what an auto-healer says; ``?rollback=True`` returns to the last good."""
+    """Change a cluster: its ``node_count``, or the health that an auto-healer found. The newest wish wins,
+    also while another change is under way. ``rollback`` returns to the last good state.
+    """
     if "rollback" in call.query and call.version < (1, 3):
         raise BadRequest('Unknown argument: "rollback"')
     row = reading.get(call.deps, call.context, ident)
     changes = patch.changes(call.body, Cluster, row, call.dialect, _PATCHABLE)
     _least(call, changes)
+    if call.flag("plan") and (call.flag("rollback") or "node_count" not in changes):
+        return Answer(body=_plan_of_update(call, row))
     if call.flag("rollback"):
         resize.rollback(call.deps, call.context, row["uuid"])
     elif "node_count" in changes:
@@ -93,6 +100,8 @@ def update(call: Call, ident: str) -> Answer:
         if count < 0:
             raise InvalidInput(Problem("/node_count", f"{others} of its nodes are in other node groups"))
         wanted = resize.draft(call.deps, call.context, row["uuid"], count=count, rule="cluster:update")
+        if call.flag("plan"):
+            return Answer(body=plans.resizing(call.deps, wanted, "update"))
         resize.accept(call.deps, wanted)
     if changes.keys() & {"health_status", "health_status_reason"}:
         services.set_health(call.deps, call.context, row["uuid"], changes)
@@ -101,58 +110,54 @@ def update(call: Call, ident: str) -> Answer:
     return Answer(202, {"uuid": row["uuid"]})
 
 
+def _plan_of_update(call: Call, row: Row) -> dict[str, Any]:
+    if call.flag("rollback"):
+        return plans.rollback(call.deps, call.context, row["uuid"])
+    wanted = resize.draft(call.deps, call.context, row["uuid"], count=None, rule="cluster:update")
+    return plans.resizing(call.deps, wanted, "update")
+
+
 def _other_workers(row: Row, call: Call) -> int:
     groups = reading.groups_of(call.deps, row["uuid"])
     return sum(g["node_count"] for g in groups if g["role"] != "master" and not g["is_default"])
 
 
 def delete(call: Call, ident: str) -> Answer:
-    """204; it is gone when a GET says 404."""
+    """Remove a cluster with all that was made for it. It is gone when a GET answers 404."""
+    if call.flag("plan"):
+        return Answer(body=plans.deletion(call.deps, call.context, ident))
     services.delete(call.deps, call.context, ident)
     return Answer(204)
 
 
 def resize_action(call: Call, ident: str) -> Answer:
-    """``/actions/resize``."""
-    body = call.mapping("resize")
-    unknown = sorted(set(body) - {"node_count", "nodes_to_remove", "nodegroup"})
-    problems = [Problem(n[:100], "Unknown attribute") for n in unknown]
-    count, remove, group = body.get("node_count"), body.get("nodes_to_remove"), body.get("nodegroup")
-    if isinstance(count, str) and count.isascii() and count.isdigit():
-        count = int(count[:9])
-    if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= 10_000:
-        problems.append(Problem("node_count", "must be an integer between 0 and 10000"))
-    remove = [] if remove is None else remove
-    if (
-        not isinstance(remove, list)
-        or not all(isinstance(x, str | int) for x in remove)
-        or len(remove) > 10_000
-    ):
-        problems.append(Problem("nodes_to_remove", "must be a list of server ids or indices"))
-    if group is not None and not isinstance(group, str):
-        problems.append(Problem("nodegroup", "must be a node group's name or uuid"))
-    if problems:
-        raise InvalidInput(*problems)
-    _least(call, {"node_count": count})
+    """Set how many nodes a node group has; nodes that are named leave first, drained."""
+    asked = body_of(call, Resize, "resize")
+    _least(call, {"node_count": asked.node_count})
     wanted = resize.draft(
         call.deps,
         call.context,
         ident,
-        count=int(count or 0),
-        group_ident=group or None,
-        remove=[str(x) for x in remove],
+        count=asked.node_count,
+        group_ident=asked.nodegroup or None,
+        remove=asked.nodes_to_remove,
     )
+    if call.flag("plan"):
+        return Answer(body=plans.resizing(call.deps, wanted, "resize"))
     return Answer(202, {"uuid": resize.accept(call.deps, wanted)["uuid"]})
 
 
 def upgrade_action(call: Call, ident: str) -> Answer:
-    """``/actions/upgrade``."""
+    """Go over to another cluster template. An engine that can not answers 501."""
+    body_of(call, Upgrade, "upgrade")
     resize.upgrade(call.deps, call.context, ident)
     return Answer(202)
 
 
 def events(call: Call, ident: str) -> Answer:
-    """What happened, oldest first; ``marker`` is the id of the last event seen."""
+    """What happened to a cluster, oldest first; ``marker`` is the id of the last event seen. By uuid also
+    after the deletion of the cluster.
+    """
     after = call.integer("marker", 0) or 0
     limit = call.integer("limit", _EVENTS_PAGE, low=1, high=_EVENTS_PAGE) or _EVENTS_PAGE
     found = reading.cluster_events(call.deps, call.context, ident, after=after, limit=limit)
@@ -164,19 +169,19 @@ def events(call: Call, ident: str) -> Answer:
 
 
 def nodes(call: Call, ident: str) -> Answer:
-    """Each node with its step and health."""
+    """The nodes of a cluster, each with its step and health."""
     found = reading.cluster_nodes(call.deps, call.context, ident)
     return Answer(body={"nodes": [present(Node, n, rename={}) for n in found if n["state"] != "gone"]})
 
 
 def ask_logs(call: Call, ident: str) -> Answer:
-    """Ask the agents for their logs."""
+    """Ask the agents of all nodes for their logs; they come with their next reports."""
     row = reading.ask_for_logs(call.deps, call.context, ident)
     return Answer(202, {"uuid": row["uuid"]})
 
 
 def logs(call: Call, ident: str) -> Answer:
-    """What the agents answered, by host name."""
+    """Logs that the agents answered with, node by node."""
     found = reading.cluster_nodes(call.deps, call.context, ident)
     items = [
         {

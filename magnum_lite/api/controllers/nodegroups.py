@@ -9,6 +9,7 @@ from magnum_lite.db.rows import Row
 from magnum_lite.models.nodegroup import NodeGroup
 from magnum_lite.models.views import present
 from magnum_lite.services import nodegroups as services
+from magnum_lite.services import plans
 
 
 def _shown(call: Call, cluster: Row, group: Row) -> dict[str, Any]:
@@ -35,29 +36,34 @@ def show(call: Call, ident: str, group: str) -> Answer:
 
 
 def create(call: Call, ident: str) -> Answer:
-    """A new group of workers; 202, the group comes up while you look at its status."""
+    """Make a group of workers; it comes up while you look at its status."""
     values = validated(call, NodeGroup, "nodegroup")
     draft = services.draft_creation(call.deps, call.context, ident, values)
-    return _accepted(call, draft, services.accept(call.deps, draft))
+    return _accepted(call, draft)
 
 
 def update(call: Call, ident: str, group: str) -> Answer:
-    """JSON patch of bounds, count, node labels and taints; all are checked on the result, so they can move
+    """Change bounds, count, node labels and taints; all are checked on the result, so they can move
     together.
     """
     _, before = services.get(call.deps, call.context, ident, group)
     changes = patch.changes(call.body, NodeGroup, before, call.dialect, None)
     draft = services.draft_update(call.deps, call.context, ident, before["uuid"], changes)
-    return _accepted(call, draft, services.accept(call.deps, draft))
+    return _accepted(call, draft)
 
 
-def _accepted(call: Call, draft: services.Draft, group: Row) -> Answer:
+def _accepted(call: Call, draft: services.Draft) -> Answer:
+    if call.flag("plan"):
+        return Answer(body=plans.of_group(call.deps, draft))
+    group = services.accept(call.deps, draft)
     _, found = services.get(call.deps, call.context, draft.cluster["uuid"], group["uuid"])
     return Answer(202, _shown(call, draft.cluster, found))
 
 
 def delete(call: Call, ident: str, group: str) -> Answer:
-    """Its nodes are drained and leave, then it is gone; 204. Default groups stay."""
+    """Remove a node group: its nodes are drained and leave, then it is gone. Default groups stay."""
     draft = services.draft_deletion(call.deps, call.context, ident, group)
+    if call.flag("plan"):
+        return Answer(body=plans.of_group(call.deps, draft))
     services.accept(call.deps, draft)
     return Answer(204)

@@ -2,15 +2,12 @@
 
 from typing import Any
 
-import pydantic
-
 from magnum_lite.api import paging
 from magnum_lite.api.call import Answer, Call
-from magnum_lite.api.controllers.cluster_templates import validated
+from magnum_lite.api.controllers.cluster_templates import body_of, validated
 from magnum_lite.db.rows import Row
-from magnum_lite.errors import InvalidInput
 from magnum_lite.models.quota import NewLimit, Quota
-from magnum_lite.models.views import present, problems
+from magnum_lite.models.views import present
 from magnum_lite.services import quotas as services
 
 
@@ -38,15 +35,12 @@ def create(call: Call) -> Answer:
 
 def update(call: Call, project: str, resource: str) -> Answer:
     """Change a limit. The body is an object, not a JSON patch; clients repeat project and resource in it."""
-    try:
-        wanted = NewLimit.model_validate(call.mapping("quota"))
-    except pydantic.ValidationError as error:
-        raise InvalidInput(*problems(error, {})) from None
+    wanted = body_of(call, NewLimit, "quota")
     row = services.update(call.deps, call.context, project, resource, wanted)
     return Answer(202, _shown(row))
 
 
 def delete(call: Call, project: str, resource: str) -> Answer:
-    """Back to the operator's default; 204."""
+    """Back to the operator's default."""
     services.delete(call.deps, call.context, project, resource)
     return Answer(204)

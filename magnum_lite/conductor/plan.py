@@ -1,0 +1,112 @@
+"""What a change would do: which nodes come and go, by our own rules, and which of the cloud's resources, by
+Heat's preview. Nothing is written anywhere.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from magnum_lite.conductor.node_records import missing_indices, who_leaves
+from magnum_lite.conductor.ports import Ports
+from magnum_lite.conductor.work import Work
+from magnum_lite.db import clusters, nodes
+from magnum_lite.db.rows import Row
+from magnum_lite.drivers.contract import desired_indices, hostname
+from magnum_lite.models.stack import Preview
+from magnum_lite.models.status import Action
+from magnum_lite.orchestration.stacks import (
+    OrchestrationError,
+    OrchestrationUnavailable,
+    StackNotFound,
+    StackRefused,
+)
+
+
+def plan(ports: Ports, cluster: Row, groups: list[Row], action: Action) -> dict[str, Any]:
+    """``nodes`` with ``added`` and ``removed`` host names; ``resources`` with ``added``, ``updated``,
+    ``replaced`` and ``removed`` (type → count), or None where nobody could tell; ``problems`` in words.
+
+    ``cluster`` and ``groups`` are rows as they would be; a cluster that has no row yet is a new one.
+    """
+    with ports.database.read() as connection:
+        there = clusters.by_uuid(connection, cluster["uuid"])
+        members = nodes.of_cluster(connection, cluster["uuid"]) if there else []
+    whole = (there or {}) | cluster
+    work = Work(ports, whole, groups, members)
+    if action is Action.DELETE:
+        return _deletion(work)
+    added, removed, after = _nodes(work)
+    work = Work(ports, whole, after, members)
+    out: dict[str, Any] = {"nodes": {"added": added, "removed": removed}, "resources": None, "problems": []}
+    try:
+        request = work.driver.stack_request(work.spec())
+        stack = ports.stacks.get(work.project_id, whole["stack_id"]) if whole.get("stack_id") else None
+        preview = ports.stacks.preview(work.project_id, request, stack.id if stack else None)
+    except StackRefused as error:
+        return out | {"problems": [f"Heat refuses it: {error.reason}"]}
+    except OrchestrationUnavailable:
+        return out | {"problems": ["Heat does not answer, so nobody can say what it would make."]}
+    except OrchestrationError as error:
+        return out | {"problems": [error.reason]}
+    return out | {
+        "resources": dataclasses.asdict(preview),
+        "problems": _too_many(work, preview, new=not stack),
+    }
+
+
+def _nodes(work: Work) -> tuple[list[str], list[str], list[Row]]:
+    """Host names that come, that go, and the groups with what has left taken out."""
+    added: list[str] = []
+    removed: list[str] = []
+    after: list[Row] = []
+    specs = {g.name: g for g in work.spec().groups}
+    told = work.cluster.get("applied_generation") == work.cluster.get("generation")
+    for group in work.groups:
+        mine = [n for n in work.nodes if n["nodegroup_id"] == group["uuid"]]
+        leaving, forgotten = who_leaves(group, mine, told=told)
+        gone = {n["uuid"] for n in (*leaving, *forgotten)}
+        removed += [n["hostname"] for n in mine if n["uuid"] in gone]
+        out_of_stack = {n["index"] for n in leaving} | {
+            n["index"] for n in mine if n["state"] == "leaving" and n["in_stack"]
+        }
+        blocked = {*(group.get("removed_indices") or ()), *out_of_stack}
+        rest = [n for n in mine if n["uuid"] not in gone]
+        wanted = missing_indices(group, rest) if mine else list(desired_indices(group["node_count"], ()))
+        spec = specs[group["name"]]
+        added += [
+            hostname(work.uuid, work.cluster["name"], spec.role, i, word=spec.word)
+            for i in wanted
+            if i not in blocked
+        ]
+        after.append({**group, "removed_indices": sorted(blocked)})
+    return added, removed, after
+
+
+def _deletion(work: Work) -> dict[str, Any]:
+    counts: Mapping[str, int] = {}
+    problems = []
+    if work.cluster.get("stack_id"):
+        try:
+            counts = work.ports.stacks.contents(work.project_id, work.cluster["stack_id"])
+        except StackNotFound:
+            counts = {}
+        except OrchestrationError:
+            problems = ["Heat does not answer, so nobody can say what it would remove."]
+    names = [n["hostname"] for n in work.nodes if n["state"] != "gone"]
+    return {
+        "nodes": {"added": [], "removed": names},
+        "resources": None if problems else dataclasses.asdict(Preview(removed=counts)),
+        "problems": problems,
+    }
+
+
+def _too_many(work: Work, preview: Preview, *, new: bool) -> list[str]:
+    """Heat's own limits; they would show only after minutes."""
+    conf, problems = work.ports.conf.conductor, []
+    total = sum(preview.added.values()) - sum(preview.removed.values())
+    if not new:
+        total += sum(work.ports.stacks.contents(work.project_id, work.cluster["stack_id"]).values())
+    if total > conf.max_stack_resources:
+        most = conf.max_stack_resources
+        problems.append(f"The stack would have {total} resources, and Heat allows {most}: take fewer nodes.")
+    return problems
