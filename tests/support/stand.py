@@ -261,9 +261,11 @@ class Stand:
         out = {}
         for request in self.stacks.requests:
             for parameter, value in request.parameters.items():
-                if parameter.endswith("_credentials"):
-                    for credential in value.values():
-                        out[credential.split(":")[0]] = credential
+                if parameter == "node_group_credentials":
+                    found = [text for group in value.values() for text in group.values()]
+                else:
+                    found = value.values() if parameter.endswith("_credentials") else ()
+                out |= {credential.split(":")[0]: credential for credential in found}
         return out
 
     def step(self, node):
