@@ -1,6 +1,5 @@
 """The WSGI application: pecan behind keystonemiddleware."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +7,8 @@ import pecan
 from keystonemiddleware import auth_token
 from oslo_middleware import healthcheck, http_proxy_to_wsgi
 
-from magnum_lite.api import routes
+from magnum_lite.api import call as calls
+from magnum_lite.api import etags, routes
 from magnum_lite.api.hooks import RequestHook
 from magnum_lite.cloud.lookups import CloudLookups
 from magnum_lite.db.session import Database
@@ -29,12 +29,20 @@ class Root:
     @pecan.expose(content_type="application/json")
     def work(self, request: Any, response: Any) -> None:
         """Run the handler; write its answer."""
-        handler, call, arguments = request.environ["magnum_lite.work"]
-        answer = handler(call, *arguments)
+        route, call, arguments = request.environ["magnum_lite.work"]
+        reads = route.method == "GET"
+        wanted = request.environ.get("HTTP_IF_NONE_MATCH" if reads else "HTTP_IF_MATCH")
+        if wanted and not reads and (reader := etags.seen(route, routes.ROUTES)):
+            call = etags.guarded(wanted, reader, call, arguments)
+        answer = route.handler(call, *arguments)
         response.status = answer.status
         response.headers.update(answer.headers)
-        if answer.body is not None:
-            response.body = json.dumps(answer.body, ensure_ascii=False, separators=(",", ":")).encode()
+        raw = b"" if answer.body is None else calls.written(answer.body)
+        if reads:
+            response.headers["ETag"] = tag = etags.tag(raw)
+            if wanted and etags.names(wanted, tag):
+                response.status, raw = 304, b""
+        response.body = raw
 
 
 def make_deps(conf: Any, bus: Any) -> Deps:

@@ -66,6 +66,11 @@ class Answer:
     headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
+def written(body: Any) -> bytes:
+    """An answer's body on the wire."""
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     out = dict(pairs)
     if len(out) != len(pairs):

@@ -13,6 +13,12 @@ class BadRequest(errors.MagnumLiteError):
     code = "bad-request"
 
 
+class PreconditionFailed(errors.MagnumLiteError):
+    """The object is not the one that the caller has seen."""
+
+    code = "precondition-failed"
+
+
 class TooLarge(errors.MagnumLiteError):
     """The body is over the limit."""
 
@@ -54,6 +60,7 @@ STATUS: dict[type[errors.MagnumLiteError], int] = {
     errors.Conflict: 409,
     errors.Ambiguous: 409,
     errors.Stale: 409,
+    PreconditionFailed: 412,
     TooLarge: 413,
     UnknownMimetype: 415,
     errors.Unsupported: 501,
@@ -108,8 +115,10 @@ def body(error: errors.MagnumLiteError, request_id: str, dialect: Dialect) -> di
 
 def _entry(error: errors.MagnumLiteError, code: int, request_id: str, dialect: Dialect) -> dict[str, Any]:
     detail = dialect.say(error.message)
-    if isinstance(error, errors.NotFound | errors.Ambiguous):  # what the caller named is not to be translated
-        detail = type(error)(dialect.say(error.kind), error.ident).message
+    if isinstance(error, errors.NotFound):  # what the caller named is not to be translated
+        detail = errors.NotFound(dialect.say(error.kind), error.ident, error.hint).message
+    elif isinstance(error, errors.Ambiguous):
+        detail = errors.Ambiguous(dialect.say(error.kind), error.ident).message
     entry: dict[str, Any] = {
         "request_id": request_id,
         "code": error.code,

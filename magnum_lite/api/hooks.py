@@ -56,7 +56,7 @@ class RequestHook(hooks.PecanHook):
             query=dict(request.GET),
             body=body,
         )
-        environ["magnum_lite.work"] = (route.handler, call, arguments)
+        environ["magnum_lite.work"] = (route, call, arguments)
 
     def _body(self, request: Any) -> Any:
         """The parsed body; NOTHING if there is none. DELETE and friends may name any type then."""

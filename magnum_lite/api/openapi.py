@@ -20,7 +20,7 @@ path is served without `/v1`, too, and with a slash at its end. A string that is
 taken for one; a null means that a field is absent; all faults of a body are named at once.
 """
 _TEXT: Schema = {"type": "string", "minLength": 1}
-_ARGUMENTS: dict[str, tuple[Schema, str]] = {
+ARGUMENTS: dict[str, tuple[Schema, str]] = {
     "marker": (_TEXT, "What the page before ended with: a uuid (events and quotas: an id)."),
     "limit": ({"type": "integer", "minimum": 1}, "Entries at most; the operator has a limit, too."),
     "sort_key": (_TEXT, "Field to sort by; without it the order of creation."),
@@ -34,6 +34,7 @@ _ARGUMENTS: dict[str, tuple[Schema, str]] = {
     "all_tenants": ({"type": "boolean"}, "Of every project."),
     "project_id": (_TEXT, "Of this project."),
     "type": ({"type": "string"}, "cluster."),
+    "coe": (_TEXT, "Only what this engine knows."),
     "plan": ({"type": "boolean"}, "Only say what would be done; nothing is stored."),
     "explain": ({"type": "string", "enum": ["labels"]}, "Say where each effective value came from."),
 }
@@ -148,7 +149,7 @@ def _parameters(route: "Route") -> list[Schema]:
     schema = {"type": "string", "minLength": 1, "maxLength": 255}
     out: list[Schema] = [{"name": n, "in": "path", "required": True, "schema": schema} for n in names]
     for name in sorted(route.query):
-        kind, text = _ARGUMENTS[name]
+        kind, text = ARGUMENTS.get(name, (_TEXT, ""))
         out.append({"name": name, "in": "query", "schema": kind, "description": text})
     out.append(_ref("parameters", "Version"))
     if route.method == "GET":

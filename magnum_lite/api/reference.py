@@ -109,7 +109,7 @@ def _general(document: dict[str, Any]) -> Iterator[str]:
 
 def _routes(document: dict[str, Any]) -> Iterator[str]:
     for tag in (t["name"] for t in document["tags"]):
-        yield from _title(tag, "-")
+        yield from _title(f"Routes: {tag}", "-")
         for path, item in document["paths"].items():
             for method, operation in item.items():
                 if tag in operation["tags"]:

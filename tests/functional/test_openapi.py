@@ -9,7 +9,7 @@ import webtest
 from openapi_spec_validator import validate
 
 from magnum_lite import policy
-from magnum_lite.api.openapi import document, operation_id, path_of
+from magnum_lite.api.openapi import ARGUMENTS, document, operation_id, path_of
 from magnum_lite.api.routes import ROOT, ROUTES
 from magnum_lite.models.cluster import Cluster
 from magnum_lite.models.cluster_template import ClusterTemplate
@@ -49,6 +49,7 @@ def test_every_route_is_described(route):
     assert (route.handler.__doc__ or "").strip()
     assert set(route.rules) <= {r.name for r in policy.list_rules()}
     assert route.rules or route.public or route.path == ("labels",)
+    assert route.query <= set(ARGUMENTS)
     assert all(200 <= code < 300 for code in route.gives)
     if route.method in {"POST", "PATCH"} and route.gives:
         assert route.takes or route.path[-1] == "logs", "which body does it take?"
