@@ -56,6 +56,8 @@ def endpoints(settings: state.Settings) -> tuple[tuple[str, str, str], ...]:
         ("volumev3", "cinderv3", f"{cloud}/volume/v3/%(project_id)s"),
         ("block-storage", "cinder", f"{cloud}/volume/v3/%(project_id)s"),
         ("container-infra", "magnum-lite", f"{settings.api_url}/v1"),
+        # what the service was called until 2016: the clients of then look for it
+        ("container", "magnum-lite-2016", f"{settings.api_url}/v1"),
     )
 
 

@@ -29,7 +29,7 @@ def programs(name):
     pip asks what this machine is configured to ask. Raises AssertionError with pip's words.
     """
     wanted = (REQUIREMENTS / f"{name}.txt").read_text()
-    facts = "\n".join((wanted, sys.version, platform.machine()))
+    facts = f"{wanted}\n{sys.version}\n{platform.machine()}"
     where = cache() / f"{name}-{hashlib.sha256(facts.encode()).hexdigest()[:16]}"
     # An environment's programs hold its path, so it can not be made elsewhere and moved: what counts is
     # the mark, which is set last and under the lock.
