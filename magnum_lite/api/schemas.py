@@ -26,6 +26,7 @@ _LINK = {
     "properties": {"href": {"type": "string"}, "rel": {"type": "string"}},
     "required": ["href", "rel"],
 }
+_SOMETIMES = frozenset({"faults", "labels_explained"})
 _NUMBERED = frozenset({Event, NodeGroup, Quota, Service})
 _LINKS = {"type": "array", "items": _LINK, "description": "self and bookmark."}
 
@@ -149,7 +150,8 @@ def _object(
         else:  # a null means absent
             schema = nullable(schema) | _default(info)
         properties[outer] = schema
-    return object_of(properties, required)
+    more = model.model_config.get("json_schema_extra")
+    return object_of(properties, required) | (dict(more) if isinstance(more, dict) else {})
 
 
 def _patch(takes: Takes, model: type[Resource], dialect: Dialect) -> Schema:
@@ -221,7 +223,7 @@ def _shown(gives: Gives, model: type[Resource], dialect: Dialect) -> Schema:
             continue
         outer = rename.get(name, name)
         properties[outer] = _value(model, name, incoming=False)
-        if not told["until"] and tuple(told["since"]) == (1, 1) and name != "faults":
+        if not told["until"] and tuple(told["since"]) == (1, 1) and name not in _SOMETIMES:
             always.add(outer)
     if gives.links:
         properties["links"] = _LINKS

@@ -26,6 +26,13 @@ Nodes = Annotated[
 ]
 
 
+def _only(name: str, other: str) -> dict[str, Any]:
+    return {
+        "properties": {name: {"type": "string"}, other: {"maxLength": 0, "type": ["null", "string"]}},
+        "required": [name],
+    }
+
+
 class Action(pydantic.BaseModel):
     """Base of them."""
 
@@ -53,8 +60,12 @@ class Upgrade(Action):
 class SigningRequest(Action):
     """A CSR for a cluster's CA. Exactly one of ``cluster_uuid`` and ``bay_uuid``."""
 
-    cluster_uuid: f.Ident | None = field(None, doc="Cluster, uuid or name.")
-    bay_uuid: f.Ident | None = field(None, doc="The same in the words of 2016.")
+    model_config = pydantic.ConfigDict(
+        json_schema_extra={"oneOf": [_only("cluster_uuid", "bay_uuid"), _only("bay_uuid", "cluster_uuid")]}
+    )
+
+    cluster_uuid: f.Text | None = field(None, doc="Cluster, uuid or name.")
+    bay_uuid: f.Text | None = field(None, doc="The same in the words of 2016.")
     csr: Annotated[str, pydantic.Field(strict=True, min_length=1)] = field(doc="PKCS#10 request, PEM.")
     ttl: Annotated[int, pydantic.Field(strict=True, ge=60, le=10**9)] | None = field(
         None, doc="Seconds until the certificate ends; the operator's default and maximum hold."

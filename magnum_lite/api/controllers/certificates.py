@@ -2,11 +2,14 @@
 
 from typing import Any
 
+import pydantic
+
 from magnum_lite.api.call import Answer, Call
 from magnum_lite.api.controllers.cluster_templates import links
 from magnum_lite.errors import InvalidInput, Problem
+from magnum_lite.models.actions import SigningRequest
 from magnum_lite.models.certificate import Certificate
-from magnum_lite.models.views import present
+from magnum_lite.models.views import present, problems
 from magnum_lite.services import certificates as services
 
 _IDENT_FIELDS = ("cluster_uuid", "bay_uuid")
@@ -35,22 +38,17 @@ def create(call: Call) -> Answer:
     are replaced, wishes for more power refused.
     """
     body = call.mapping("certificate")
-    problems = [
-        Problem(n[:100], "Unknown attribute")
-        for n in sorted(set(body) - {*_IDENT_FIELDS, "csr", "ttl", "ca_cert_type", "pem"})
-    ]
     given = [f for f in _IDENT_FIELDS if body.get(f)]
-    if len(given) != 1 or not isinstance(body[given[0]], str):
-        problems.append(Problem("cluster_uuid", "give exactly one of cluster_uuid and bay_uuid, as a text"))
-    csr, ttl = body.get("csr"), body.get("ttl")
-    if not isinstance(csr, str) or not csr:
-        problems.append(Problem("csr", "must be a certificate signing request in PEM form"))
-    if ttl is not None and (isinstance(ttl, bool) or not isinstance(ttl, int) or not 60 <= ttl <= 10**9):
-        problems.append(Problem("ttl", "must be a number of seconds, 60 or more"))
-    if problems:
-        raise InvalidInput(*problems)
-    row, pem = services.sign(call.deps, call.context, body[given[0]], str(csr), field=given[0], ttl=ttl)
-    return Answer(201, _answer(call, row["uuid"], pem, csr=csr))
+    wrong = [] if len(given) == 1 else [Problem("cluster_uuid", "give one of cluster_uuid and bay_uuid")]
+    try:
+        asked = SigningRequest.model_validate(body)
+    except pydantic.ValidationError as error:
+        raise InvalidInput(*wrong, *problems(error, {})) from None
+    if wrong:
+        raise InvalidInput(*wrong)
+    field, ident = given[0], str(body[given[0]])
+    row, pem = services.sign(call.deps, call.context, ident, asked.csr, field=field, ttl=asked.ttl)
+    return Answer(201, _answer(call, row["uuid"], pem, csr=asked.csr))
 
 
 def issued(call: Call, ident: str) -> Answer:
