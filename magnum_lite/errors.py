@@ -50,13 +50,13 @@ def _sentence(problem: Problem) -> str:
 
 
 class NotFound(MagnumLiteError):
-    """``kind`` is the noun in the caller's dialect."""
+    """``kind`` is the noun in the caller's dialect; ``hint`` a sentence that helps."""
 
     code = "not-found"
 
-    def __init__(self, kind: str, ident: str) -> None:
-        self.kind, self.ident = kind, ident
-        super().__init__(f"{kind} {ident} could not be found.")
+    def __init__(self, kind: str, ident: str, hint: str = "") -> None:
+        self.kind, self.ident, self.hint = kind, ident, hint
+        super().__init__(f"{kind} {ident} could not be found.{' ' if hint else ''}{hint}")
 
 
 class Conflict(MagnumLiteError):

@@ -104,7 +104,7 @@ def _for_dialect(d: Dialect) -> Iterator[Route]:
     yield at(f"POST {c}", clusters.create, "cluster:create", made, takes=new_bay, plans=True)
     yield at(f"GET {c}/detail", clusters.detail, "cluster:detail", bays, query=PAGING)
     c += "/{ident}"
-    yield at(f"GET {c}", clusters.show, "cluster:get", bay)
+    yield at(f"GET {c}", clusters.show, "cluster:get", bay, query=frozenset({"explain"}))
     yield at(f"PATCH {c}", clusters.update, "cluster:get cluster:update", changed, takes=patch_bay,
              query=frozenset({"rollback"}), plans=True)
     yield at(f"DELETE {c}", clusters.delete, "cluster:delete", {204: None}, plans=True)
@@ -164,7 +164,8 @@ ROUTES: tuple[Route, ...] = (
     _at("POST certificates", certificates.create, "certificate:create", {201: one(Signed)},
         takes=plain(SigningRequest)),
     _at("GET certificates/{ident}/issued", certificates.issued, "certificate:get", _ISSUED),
-    _at("GET labels", labels.index, "", many(KnownLabel, "labels")),
+    _at("GET labels", labels.index, "", many(KnownLabel, "labels"), query=frozenset({"coe"})),
+    _at("GET labels/{name}", labels.show, "", one(KnownLabel, links=False)),
     _at("GET", root.v1, "", one(V1, links=False), public=True),
     _at("GET openapi.json", openapi.serving(lambda: (ROOT, *ROUTES)), "", one(Document, links=False),
         public=True),

@@ -11,7 +11,8 @@ from magnum_lite.conductor.ports import Ports
 from magnum_lite.conductor.work import Work
 from magnum_lite.db import clusters, nodes
 from magnum_lite.db.rows import Row
-from magnum_lite.drivers.contract import desired_indices, hostname
+from magnum_lite.drivers import assembly
+from magnum_lite.drivers.contract import MASTER, WORKER, desired_indices, hostname
 from magnum_lite.models.stack import Preview
 from magnum_lite.models.status import Action
 from magnum_lite.orchestration.stacks import (
@@ -59,7 +60,6 @@ def _nodes(work: Work) -> tuple[list[str], list[str], list[Row]]:
     added: list[str] = []
     removed: list[str] = []
     after: list[Row] = []
-    specs = {g.name: g for g in work.spec().groups}
     told = work.cluster.get("applied_generation") == work.cluster.get("generation")
     for group in work.groups:
         mine = [n for n in work.nodes if n["nodegroup_id"] == group["uuid"]]
@@ -72,12 +72,9 @@ def _nodes(work: Work) -> tuple[list[str], list[str], list[Row]]:
         blocked = {*(group.get("removed_indices") or ()), *out_of_stack}
         rest = [n for n in mine if n["uuid"] not in gone]
         wanted = missing_indices(group, rest) if mine else list(desired_indices(group["node_count"], ()))
-        spec = specs[group["name"]]
-        added += [
-            hostname(work.uuid, work.cluster["name"], spec.role, i, word=spec.word)
-            for i in wanted
-            if i not in blocked
-        ]
+        name, role = work.cluster["name"], MASTER if group["role"] == MASTER else WORKER
+        word = assembly.word_of(group)
+        added += [hostname(work.uuid, name, role, i, word=word) for i in wanted if i not in blocked]
         after.append({**group, "removed_indices": sorted(blocked)})
     return added, removed, after
 

@@ -72,6 +72,9 @@ class Cluster(f.Resource):
     labels_overridden: f.Labels = field({}, doc="Template's values that differ.", access=READ, stored=False)
     labels_added: f.Labels = field({}, doc="Not in the template.", access=READ, stored=False)
     labels_skipped: f.Labels = field({}, doc="Only in the template.", access=READ, stored=False)
+    labels_explained: f.Listing = field(
+        [], doc="Where each value came from; only with ?explain=labels.", access=READ, stored=False
+    )
     faults: f.Document = field({}, doc="Per node, when failed.", access=READ, bay="bay_faults")
     project_id: f.Text = field("", doc="Owner.", access=READ)
     user_id: f.Text = field("", doc="Creator.", access=READ)
@@ -85,6 +88,9 @@ class Cluster(f.Resource):
     generation: int = field(1, doc="+1 for each accepted change.", access=PRIVATE)
     accepted_at: float = field(0.0, doc="When, Unix seconds by the database's clock.", access=PRIVATE)
     template: f.Document = field({}, doc="The template as it was when accepted.", access=PRIVATE)
+    ca_epoch: int = field(1, doc="Number of the newest CAs that there shall be.", access=PRIVATE)
+    ca_floor: int = field(1, doc="Number of the oldest CAs to be trusted.", access=PRIVATE)
+    credentials_epoch: int = field(1, doc="+1 for each rotation of credentials.", access=PRIVATE)
     last_good: f.Document = field({}, doc="Spec of the last COMPLETE generation.", access=PRIVATE)
     # status, not shown
     observed_generation: int = field(0, doc="The newest generation that reached an end.", access=PRIVATE)
@@ -93,6 +99,10 @@ class Cluster(f.Resource):
     )
     stack_mark: f.Text | None = field(None, doc="updated_at of the stack before our update.", access=PRIVATE)
     stack_retries: int = field(0, doc="Of this generation, after Heat itself failed.", access=PRIVATE)
+    renewal: f.Text = field("1.1.1", doc="What nodes are told to have; see models.renewal.", access=PRIVATE)
+    renewal_since: float = field(0.0, doc="Since when, Unix seconds.", access=PRIVATE)
+    renewed: f.Text = field("1.1.1", doc="What all nodes had last.", access=PRIVATE)
+    outdated_tokens: f.Text | None = field(None, doc="Digest of join tokens to be replaced.", access=PRIVATE)
     # lease
     lease_owner: f.Text | None = field(None, doc="Which conductor.", access=PRIVATE)
     lease_expires: float = field(0.0, doc="Unix seconds by the database's clock.", access=PRIVATE)

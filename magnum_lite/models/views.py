@@ -73,6 +73,8 @@ def problems(
         kind, message = item["type"], item["msg"].removeprefix("Value error, ")
         if kind == "extra_forbidden":
             message = "Unknown attribute"
+        elif kind in {"too_short", "string_too_short"} and "at least 1 " in message:
+            message = "must not be empty"
         elif kind == "missing":
             message = "Mandatory field missing"
         name, _, rest = message.partition(": ")

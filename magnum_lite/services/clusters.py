@@ -16,6 +16,7 @@ from magnum_lite.models import labels as label_registry
 from magnum_lite.models.status import Action
 from magnum_lite.services import drafts, references, room
 from magnum_lite.services.deps import Deps, scope
+from magnum_lite.services.reading import unknown_label
 
 
 def create(deps: Deps, context: Context, values: Mapping[str, Any], *, template_field: str) -> Row:
@@ -60,13 +61,8 @@ def _check_quota(deps: Deps, connection: Connection, project_id: str) -> None:
 
 def label_warnings(row: Row) -> list[str]:
     """Labels of a cluster that nobody knows, and what was probably meant."""
-    out = []
-    for name in assembly.labels(row, row["template"]):
-        if name not in label_registry.LABELS:
-            guess = label_registry.suggest(name)
-            hint = f" Did you mean {guess}?" if guess else ""
-            out.append(f"Label {name} is not known and has no effect.{hint}")
-    return out
+    labels = assembly.labels(row, row["template"])
+    return [unknown_label(name) for name in labels if name not in label_registry.LABELS]
 
 
 def delete(deps: Deps, context: Context, ident: str) -> None:

@@ -81,6 +81,41 @@ def _shown(row: Row, size: nodegroups.Size, *, detail: bool) -> Row:
     return out
 
 
+def explained(row: Row) -> list[dict[str, Any]]:
+    """Each label of a cluster as :func:`get` gave it, where its value came from, and what else was said."""
+    theirs, added, skipped = row["template"].get("labels") or {}, row["labels_added"], row["labels_skipped"]
+    out = []
+    for name in sorted(row["labels"].keys() | skipped.keys() | _defaults(row["coe"])):
+        known = registry.LABELS.get(name)
+        if name in row["labels"]:
+            own = name in added or name in row["labels_overridden"]
+            value, source = row["labels"][name], "cluster" if own else "template"
+        else:
+            value = known.default if known else None
+            source = "default" if value is not None else "nothing"
+        out.append(
+            {
+                "name": name,
+                "value": value,
+                "source": source,
+                "template_value": masked(theirs).get(name),
+                "default": known.default if known else None,
+                "meaning": known.meaning if known else unknown_label(name),
+            }
+        )
+    return out
+
+
+def _defaults(coe: str) -> set[str]:
+    return {n for n, known in registry.LABELS.items() if known.default is not None and coe in known.coes}
+
+
+def unknown_label(name: str) -> str:
+    """What to say of a label that is not in the registry."""
+    guess = registry.suggest(name)
+    return f"Label {name} is not known and has no effect.{f' Did you mean {guess}?' if guess else ''}"
+
+
 def cluster_events(deps: Deps, context: Context, ident: str, *, after: int, limit: int) -> list[Row]:
     """Events of a cluster, oldest first. By uuid they are found after its deletion, too."""
     deps.policy.check(context, "cluster:events")

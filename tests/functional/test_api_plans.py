@@ -41,16 +41,6 @@ def stores_nothing(request, stand):
     request.addfinalizer(lambda: setattr(stand.api.__class__, "do_request", planned))
 
 
-def settle(stand, bay):
-    """Until nothing goes on; time passes, as draining takes some."""
-
-    def ended(found):
-        stand.offset += 20
-        return not found["status"].endswith("IN_PROGRESS")
-
-    return stand.converge(bay, until=ended)
-
-
 def create(stand, status=200, words="clusters", **body):
     template = body.pop("template", None) or stand.template()["uuid"]
     name = "baymodel_id" if words == "bays" else "cluster_template_id"
@@ -130,7 +120,7 @@ def test_of_a_resize_with_chosen_nodes(stand, bay):
     plan = stand.api.post_json(f"{url}?plan=true", body, status=200).json
     assert not plan["feasible"] and plan["problems"][0]["field"] == "nodes_to_remove/0"
     stand.api.post_json(url, {"node_count": 1, "nodes_to_remove": ["0"]}, status=202)
-    settle(stand, bay)
+    stand.settle(bay)
     left = [n for n in stand.api.get(f"/v1/clusters/{bay}/nodes").json["nodes"] if n["role"] == "worker"]
     assert [n["hostname"] for n in left] == [workers[1]["hostname"]]
 
@@ -138,7 +128,7 @@ def test_of_a_resize_with_chosen_nodes(stand, bay):
 def test_what_is_planned_is_what_comes(stand, bay):
     url = f"/v1/clusters/{bay}/actions/resize"
     stand.api.post_json(url, {"node_count": 1, "nodes_to_remove": ["0"]}, status=202)
-    settle(stand, bay)
+    stand.settle(bay)
     planned = stand.api.post_json(f"{url}?plan=true", {"node_count": 3}, status=200).json["nodes"]["added"]
     stand.api.post_json(url, {"node_count": 3}, status=202)
     stand.converge(bay)

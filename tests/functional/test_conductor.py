@@ -65,11 +65,6 @@ def stand_waits(stand, found):
     return found["status"].endswith("IN_PROGRESS")
 
 
-def settle(stand, uuid):
-    """Converge while the clock runs on."""
-    return stand.converge(uuid, passes=200, until=lambda c: not stand_waits(stand, c))
-
-
 def test_running_nodes_are_not_rebuilt(stand):
     uuid = stand.cluster()
     stand.converge(uuid)
@@ -104,7 +99,7 @@ def test_a_retry_replaces_failed_nodes_only(stand):
     machine(stand, before["worker-0"]).report("engine", 40, "failed", message="broken")
     assert stand.converge(uuid)["status"] == "CREATE_FAILED"
     scale(stand, uuid, 2)
-    found = settle(stand, uuid)
+    found = stand.settle(uuid)
     assert found["status"] == "UPDATE_COMPLETE", found
     assert "faults" not in found
     after = nodes(stand, uuid)
@@ -120,11 +115,11 @@ def test_chosen_nodes_leave(stand, by):
     chosen = nodes(stand, uuid)["worker-1"]
     body = {"node_count": 2, "nodes_to_remove": [str(chosen[by])]}
     stand.api.post_json(f"/v1/clusters/{uuid}/actions/resize", body)
-    assert settle(stand, uuid)["status"] == "UPDATE_COMPLETE"
+    assert stand.settle(uuid)["status"] == "UPDATE_COMPLETE"
     assert set(nodes(stand, uuid)) == {"manager-0", "worker-0", "worker-2"}
     assert "1" in stand.stacks.requests[-1].parameters["removed_workers"]
     scale(stand, uuid, 3)
-    settle(stand, uuid)
+    stand.settle(uuid)
     assert set(nodes(stand, uuid)) == {"manager-0", "worker-0", "worker-2", "worker-3"}
 
 
@@ -141,7 +136,7 @@ def test_a_node_is_drained_then_removed_from_the_swarm_then_from_the_stack(stand
     assert not any("remove" in t for t in stand.told)
     assert len(stand.stacks.find([PROJECT], [])) == 1
     assert stand.stacks.requests[-1].parameters["workers"] == 2  # not yet told
-    settle(stand, uuid)
+    stand.settle(uuid)
     assert stand.stacks.requests[-1].parameters["workers"] == 1
     assert any(t.get("remove") == [engine_id] for t in stand.told)
     messages = [e["message"] for e in told(stand, uuid, "node") if e["node"] == leaving["hostname"]]
@@ -165,7 +160,7 @@ def test_a_node_that_does_not_drain_leaves_in_time(stand):
 
 def test_labels_reach_the_engine(stand):
     uuid = stand.cluster(labels={"node_labels": "storage=ssd,tier=fast"})
-    assert settle(stand, uuid)["status"] == "CREATE_COMPLETE"
+    assert stand.settle(uuid)["status"] == "CREATE_COMPLETE"
     worker = {"storage": "ssd", "tier": "fast", GROUP_LABEL: "default-worker", ROLE_LABEL: "worker"}
     master = {GROUP_LABEL: "default-master", ROLE_LABEL: "master"}
     # No master waits for its own name's sake: the next beat sets it.
@@ -173,7 +168,7 @@ def test_labels_reach_the_engine(stand):
     for name, node in nodes(stand, uuid).items():
         assert machine(stand, node).labels == (worker if name.startswith("worker") else master)
     scale(stand, uuid, 3)
-    settle(stand, uuid)
+    stand.settle(uuid)
     assert machine(stand, nodes(stand, uuid)["worker-2"]).labels == worker
 
 
@@ -187,7 +182,7 @@ def test_rollback_returns_to_the_last_good_state(stand):
     assert stand.converge(uuid)["status"] == "UPDATE_FAILED"
     headers = {"OpenStack-API-Version": "container-infra 1.3"}
     stand.api.patch_json(f"/v1/clusters/{uuid}?rollback=true", [], headers=headers)
-    found = settle(stand, uuid)
+    found = stand.settle(uuid)
     assert (found["status"], found["node_count"]) == ("ROLLBACK_COMPLETE", 2)
     assert len(nodes(stand, uuid)) == 3
 
@@ -237,7 +232,7 @@ def test_heat_refuses(stand):
     assert found["status"] == "CREATE_FAILED"
     assert "The Parameter (x) was not defined." in found["status_reason"]
     scale(stand, uuid, 2)
-    assert settle(stand, uuid)["status"] == "UPDATE_COMPLETE"
+    assert stand.settle(uuid)["status"] == "UPDATE_COMPLETE"
 
 
 def test_a_silent_node_is_named_at_its_deadline(stand):
@@ -289,7 +284,7 @@ def test_a_fault_of_heat_itself_fails_the_cluster(stand):
     assert "No valid host was found" in found["status_reason"]
     assert found["faults"] == {"workers/1/server": "OS::Nova::Server: No valid host was found"}
     scale(stand, uuid, 2)
-    assert settle(stand, uuid)["status"] == "UPDATE_COMPLETE"
+    assert stand.settle(uuid)["status"] == "UPDATE_COMPLETE"
 
 
 def gone(stand, uuid):
@@ -348,7 +343,7 @@ def test_a_stack_that_somebody_deleted_is_named_and_made_again(stand):
     assert "somebody else deleted it" in found["status_reason"]
     stand.machines.clear()
     scale(stand, uuid, 2)
-    assert settle(stand, uuid)["status"] == "UPDATE_COMPLETE"
+    assert stand.settle(uuid)["status"] == "UPDATE_COMPLETE"
     assert not before & {n["uuid"] for n in nodes(stand, uuid).values()}
     (again,) = stand.stacks.find(None, [])
     assert again.id == stand.get(uuid)["stack_id"] != stack.id
@@ -408,7 +403,7 @@ def test_events_outlive_their_cluster_for_a_while(stand):
 
 def test_masters_come_in_threes(stand):
     uuid = stand.cluster(master_count=3, node_count=1)
-    found = settle(stand, uuid)
+    found = stand.settle(uuid)
     assert found["status"] == "CREATE_COMPLETE"
     assert len(found["master_addresses"]) == 3
 

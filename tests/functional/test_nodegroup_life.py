@@ -5,7 +5,7 @@ import pytest
 from magnum_lite.db.schema import node, nodegroup
 from magnum_lite.models.nodegroup import GROUP_LABEL, ROLE_LABEL
 from magnum_lite.models.stack import GROUP_PREFIX, ResourceFault
-from tests.functional.test_conductor import machine, nodes, settle, stand_waits, told
+from tests.functional.test_conductor import machine, nodes, told
 from tests.functional.test_leases import UPDATE, killed, rows, whole
 
 V = {"OpenStack-API-Version": "container-infra 1.14"}
@@ -53,7 +53,7 @@ def test_a_group_comes_without_touching_the_others(stand, bay):
     before = nodes(stand, bay)
     made = add(stand, bay, role="trainer", node_labels={"storage": "ssd"})
     assert made["status"] == "CREATE_IN_PROGRESS" and made["stack_id"] is None
-    assert settle(stand, bay)["status"] == "UPDATE_COMPLETE"
+    assert stand.settle(bay)["status"] == "UPDATE_COMPLETE"
     found = group(stand, bay)
     assert (found["status"], len(found["node_addresses"])) == ("CREATE_COMPLETE", 2)
     assert found["version"] == "20.10.24"
@@ -73,16 +73,16 @@ def test_a_group_comes_without_touching_the_others(stand, bay):
 
 def test_chosen_nodes_of_a_group_leave_and_new_ones_get_new_names(stand, bay):
     add(stand, bay, node_count=3)
-    settle(stand, bay)
+    stand.settle(bay)
     before = servers(stand, bay, "")
     resize(stand, bay, 2, leave=["1"])
     assert group(stand, bay)["status"] == "UPDATE_IN_PROGRESS"
     assert group(stand, bay, "default-worker")["status"] == "CREATE_COMPLETE"
-    assert settle(stand, bay)["status"] == "UPDATE_COMPLETE"
+    assert stand.settle(bay)["status"] == "UPDATE_COMPLETE"
     assert group(stand, bay)["status"] == "UPDATE_COMPLETE"
     assert asked(stand)["gpu"]["removed"] == ["1"]
     resize(stand, bay, 3)
-    settle(stand, bay)
+    stand.settle(bay)
     after = servers(stand, bay, "")
     assert set(before) - set(after) == {"gpu-1"} and set(after) - set(before) == {"gpu-3"}
     assert all(after[name] == server for name, server in before.items() if name in after)
@@ -91,7 +91,7 @@ def test_chosen_nodes_of_a_group_leave_and_new_ones_get_new_names(stand, bay):
 def test_a_group_goes_once_its_nodes_are_out_of_the_swarm(stand, bay):
     add(stand, bay)
     add(stand, bay, "cache", node_count=1)
-    settle(stand, bay)
+    stand.settle(bay)
     kept = servers(stand, bay, "worker") | servers(stand, bay, "manager") | servers(stand, bay, "cache")
     engines = {n["engine_id"] for name, n in nodes(stand, bay).items() if name.startswith("gpu")}
     remove(stand, bay)
@@ -100,7 +100,7 @@ def test_a_group_goes_once_its_nodes_are_out_of_the_swarm(stand, bay):
     stand.boot()
     assert any(set(t.get("drain", ())) == engines for t in stand.told)
     assert set(asked(stand)) == {"gpu", "cache"}  # Heat is not told before they are out
-    found = settle(stand, bay)
+    found = stand.settle(bay)
     assert (found["status"], found["node_count"]) == ("UPDATE_COMPLETE", 3)
     assert group(stand, bay) is None
     assert set(asked(stand)) == {"cache"}
@@ -110,7 +110,7 @@ def test_a_group_goes_once_its_nodes_are_out_of_the_swarm(stand, bay):
     out, gone = messages.index("Out of the swarm."), messages.index("Node group gpu is gone.")
     assert out < gone
     again = add(stand, bay)
-    settle(stand, bay)
+    stand.settle(bay)
     assert group(stand, bay)["uuid"] == again["uuid"]
     assert set(servers(stand, bay, "gpu")) == {"gpu-0", "gpu-1"}
     assert asked(stand)["gpu"]["removed"] == []
@@ -137,7 +137,7 @@ def test_a_node_that_fails_fails_its_own_group(stand, bay):
     assert group(stand, bay, "default-worker")["status"] == "CREATE_COMPLETE"
     before = servers(stand, bay, "cache") | servers(stand, bay, "worker")
     remove(stand, bay)
-    assert settle(stand, bay)["status"] == "UPDATE_COMPLETE"
+    assert stand.settle(bay)["status"] == "UPDATE_COMPLETE"
     assert group(stand, bay) is None
     assert servers(stand, bay, "cache") | servers(stand, bay, "worker") == before
 
@@ -156,17 +156,17 @@ def test_what_heat_says_of_a_groups_resource_is_about_that_group(stand, bay):
     assert group(stand, bay, "default-worker")["status"] == "CREATE_COMPLETE"
     # The same wish again: its failure is over, and it was never complete before.
     resize(stand, bay, 2)
-    assert settle(stand, bay)["status"] == "UPDATE_COMPLETE"
+    assert stand.settle(bay)["status"] == "UPDATE_COMPLETE"
     assert group(stand, bay)["status"].endswith("_COMPLETE")
 
 
 def test_a_group_of_none_is_made_and_filled_later(stand, bay):
     add(stand, bay, node_count=0)
-    assert settle(stand, bay)["status"] == "UPDATE_COMPLETE"
+    assert stand.settle(bay)["status"] == "UPDATE_COMPLETE"
     found = group(stand, bay)
     assert (found["status"], found["node_count"]) == ("CREATE_COMPLETE", 0) and found["stack_id"]
     resize(stand, bay, 1)
-    settle(stand, bay)
+    stand.settle(bay)
     assert set(servers(stand, bay, "gpu")) == {"gpu-0"}
 
 
@@ -174,7 +174,7 @@ def test_a_group_that_heat_never_heard_of_just_goes(stand, bay):
     requests = len(stand.stacks.requests)
     add(stand, bay)
     remove(stand, bay)
-    assert settle(stand, bay)["status"] == "UPDATE_COMPLETE"
+    assert stand.settle(bay)["status"] == "UPDATE_COMPLETE"
     assert group(stand, bay) is None
     assert all(not r.parameters["node_groups"] for r in stand.stacks.requests[requests:])
     assert len(nodes(stand, bay)) == 3
@@ -186,19 +186,19 @@ def test_a_group_that_is_being_made_goes_without_waiting_for_it(stand, bay):
         stand.pass_once()
         stand.boot(only=lambda n: not n["hostname"].endswith("gpu-1"))  # one machine never comes up
     remove(stand, bay)
-    assert settle(stand, bay)["status"] == "UPDATE_COMPLETE"
+    assert stand.settle(bay)["status"] == "UPDATE_COMPLETE"
     assert group(stand, bay) is None and set(nodes(stand, bay)) == {"manager-0", "worker-0", "worker-1"}
 
 
 def test_groups_that_come_change_and_go_together(stand, bay):
     add(stand, bay, "old")
-    settle(stand, bay)
+    stand.settle(bay)
     for name in ("b", "c"):
         add(stand, bay, name, node_count=1)
     remove(stand, bay, "old")
     resize(stand, bay, 2, "c")
     resize(stand, bay, 3, "default-worker")
-    found = stand.converge(bay, passes=200, until=lambda c: not stand_waits(stand, c))
+    found = stand.settle(bay)
     assert (found["status"], found["node_count"]) == ("UPDATE_COMPLETE", 6)
     assert set(nodes(stand, bay)) == {
         "manager-0", "worker-0", "worker-1", "worker-2", "b-0", "c-0", "c-1"
@@ -210,7 +210,7 @@ def test_names_that_look_alike_stay_apart(stand, bay):
     add(stand, bay, "worker", node_count=1)
     add(stand, bay, "gpu.1", node_count=1)
     add(stand, bay, "gpu-1", node_count=1)
-    settle(stand, bay)
+    stand.settle(bay)
     hosts = [n["hostname"] for n in rows(stand, node)]
     assert len(set(hosts)) == len(hosts) == 6
     assert all(len(h) <= 63 for h in hosts)
@@ -218,11 +218,11 @@ def test_names_that_look_alike_stay_apart(stand, bay):
 
 def test_labels_of_a_group_change_on_running_nodes(stand, bay):
     add(stand, bay, node_labels={"storage": "ssd", "tier": "1"})
-    settle(stand, bay)
+    stand.settle(bay)
     before = servers(stand, bay, "")
     change = [{"op": "replace", "path": "/node_labels", "value": {"tier": "2"}}]
     stand.api.patch_json(f"/v1/clusters/{bay}/nodegroups/gpu", change, headers=V)
-    assert settle(stand, bay)["status"] == "UPDATE_COMPLETE"
+    assert stand.settle(bay)["status"] == "UPDATE_COMPLETE"
     labels = machine(stand, nodes(stand, bay)["gpu-0"]).labels
     assert labels == {"tier": "2", GROUP_LABEL: "gpu", ROLE_LABEL: "worker"}
     assert servers(stand, bay, "") == before
@@ -230,12 +230,12 @@ def test_labels_of_a_group_change_on_running_nodes(stand, bay):
 
 def test_a_stack_that_somebody_deleted_comes_back_with_its_groups(stand, bay):
     add(stand, bay)
-    settle(stand, bay)
+    stand.settle(bay)
     nested = group(stand, bay)["stack_id"]
     (stack,) = stand.stacks.find(None, [])
     stand.stacks.delete(stack.project_id, stack.id)
     resize(stand, bay, 1, "default-worker")
-    assert settle(stand, bay)["status"] == "UPDATE_COMPLETE"
+    assert stand.settle(bay)["status"] == "UPDATE_COMPLETE"
     assert set(nodes(stand, bay)) == {"manager-0", "worker-0", "gpu-0", "gpu-1"}
     assert group(stand, bay)["stack_id"] not in {None, nested}
 
@@ -253,7 +253,7 @@ def test_taints_and_more_managers_are_refused_with_the_reason(stand, bay):
 def test_killed_while_a_group_is_made(stand, bay, point):
     add(stand, bay)
     killed(stand, bay, point)
-    assert settle(stand, bay)["status"] == "UPDATE_COMPLETE"
+    assert stand.settle(bay)["status"] == "UPDATE_COMPLETE"
     assert group(stand, bay)["status"] == "CREATE_COMPLETE"
     _whole(stand, bay, 5)
 
@@ -261,10 +261,10 @@ def test_killed_while_a_group_is_made(stand, bay, point):
 @pytest.mark.parametrize("point", POINTS)
 def test_killed_while_a_group_goes(stand, bay, point):
     add(stand, bay)
-    settle(stand, bay)
+    stand.settle(bay)
     remove(stand, bay)
     killed(stand, bay, point)
-    assert settle(stand, bay)["status"] == "UPDATE_COMPLETE"
+    assert stand.settle(bay)["status"] == "UPDATE_COMPLETE"
     assert len(rows(stand, nodegroup)) == 2 and not asked(stand)
     whole(stand, bay, 3)
 

@@ -27,6 +27,8 @@ def shown(call: Call, row: Row, *, summary: bool = False) -> dict[str, Any]:
     if not (out.get("status") or "").endswith("_FAILED"):
         out.pop("faults", None)
         out.pop("bay_faults", None)
+    if "labels_explained" not in row:
+        out.pop("labels_explained", None)
     if call.dialect.deprecated and call.version < (1, 2) and out.get("api_address"):
         # the clients of the first release show it so, and have no bay-config that hands it to docker
         out["api_address"] = out["api_address"].replace("tcp://", "https://", 1)
@@ -51,8 +53,13 @@ def _list(call: Call, path: str, *, detail: bool) -> Answer:
 
 
 def show(call: Call, ident: str) -> Answer:
-    """One cluster, with everything."""
-    return Answer(body=shown(call, reading.get(call.deps, call.context, ident)))
+    """One cluster, with everything; ``explain=labels`` says of each label where its value came from."""
+    if call.query.get("explain", "labels") != "labels":
+        raise InvalidInput(Problem("explain", "must be labels"))
+    row = reading.get(call.deps, call.context, ident)
+    if "explain" in call.query:
+        row["labels_explained"] = reading.explained(row)
+    return Answer(body=shown(call, row))
 
 
 def _least(call: Call, values: dict[str, Any]) -> None:
