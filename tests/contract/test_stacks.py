@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from magnum_lite.models.stack import StackRequest
+from magnum_lite.models.stack import GROUP_PREFIX, StackRequest
 from magnum_lite.orchestration.memory import MemoryStacks
 from magnum_lite.orchestration.stacks import (
     OrchestrationUnavailable,
@@ -82,20 +82,30 @@ class World:
             time.sleep(0.2 if self.real else 0)
         return value
 
+    def facts(self, stack, project=None):
+        """Facts of the nodes that have a stack, by group and index."""
+        told = self.stacks.get(project or self.one, stack, outputs=True).outputs
+        groups = {name: told.get(name) for name in ("masters", "workers")}
+        groups |= {k: v["nodes"] for k, v in told.items() if k.startswith(GROUP_PREFIX) and v}
+        return {
+            (group, int(index)): fact
+            for group, members in groups.items()
+            for index, fact in (members or {}).items()
+            if fact and fact.get("stack")
+        }
+
     def nodes(self, stack, count, project=None):
-        """Facts of the nodes, by role and index, once all of them have a stack."""
+        """The facts, once all nodes have a stack."""
 
         def look():
-            told = self.stacks.get(project or self.one, stack, outputs=True).outputs
-            facts = {
-                (role, int(index)): fact
-                for role in ("masters", "workers")
-                for index, fact in (told.get(role) or {}).items()
-                if fact and fact.get("stack")
-            }
+            facts = self.facts(stack, project)
             return facts if len(facts) == count else None
 
         return self.until(look, f"{count} nodes of {stack}")
+
+    def group_stack(self, stack, name):
+        """The nested stack of a node group."""
+        return self.stacks.get(self.one, stack, outputs=True).outputs[name]["stack"]
 
     def signal(self, stack, count, status="SUCCESS"):
         for fact in self.nodes(stack, count).values():
@@ -174,6 +184,82 @@ def test_updates_keep_nodes_and_never_reuse_an_index(world):
     assert after["workers", 1] == before["workers", 1]
     world.signal_one(after["workers", 2], {"status": "SUCCESS", "reason": "", "id": "x"})
     assert world.ended(stack).status == "COMPLETE"
+
+
+A, B = f"{GROUP_PREFIX}a_11111111", f"{GROUP_PREFIX}b_22222222"
+
+
+def group(count, *removed):
+    return {"count": count, "removed": list(removed)}
+
+
+def changed_to(world, stack, request, count, **groups):
+    """Ask for these node groups, signal whoever is new, and wait for the end; the nodes."""
+    before, mark = world.facts(stack), world.stacks.get(world.one, stack).updated_at
+    world.stacks.update(world.one, stack, world.request(request.name, workers=1, node_groups=groups))
+    told = set(before)
+
+    def ended():
+        for key, fact in world.facts(stack).items():
+            if key not in told:
+                world.signal_one(fact, {"status": "SUCCESS", "reason": "", "id": "x"})
+                told.add(key)
+        seen = world.stacks.get(world.one, stack)
+        return seen if seen.status != "IN_PROGRESS" and seen.updated_at != mark else None
+
+    seen = world.until(ended, "the end of the update")
+    assert (seen.action, seen.status) == ("UPDATE", "COMPLETE"), seen.reason
+    return world.nodes(stack, count)
+
+
+def test_node_groups_come_change_and_go_without_touching_others(world):
+    stack, request = world.create(workers=1)
+    world.signal(stack, 2)
+    assert world.ended(stack).status == "COMPLETE"
+    before = world.nodes(stack, 2)
+    both = changed_to(world, stack, request, 5, **{A: group(2), B: group(1)})
+    assert set(both) == {("masters", 0), ("workers", 0), (A, 0), (A, 1), (B, 0)}
+    nested = {name: world.group_stack(stack, name) for name in (A, B)}
+    assert len(set(nested.values()) | {stack}) == 3
+    resized = changed_to(world, stack, request, 5, **{A: group(2, "0"), B: group(1)})
+    assert set(resized) == {("masters", 0), ("workers", 0), (A, 1), (A, 2), (B, 0)}
+    assert world.group_stack(stack, A) == nested[A]
+    # One that goes, one that comes and one that stays, in one change.
+    fresh = f"{GROUP_PREFIX}a_33333333"
+    last = changed_to(world, stack, request, 4, **{fresh: group(1), A: group(1, "0", "1")})
+    assert set(last) == {("masters", 0), ("workers", 0), (A, 2), (fresh, 0)}
+    kept = {**both, **resized, **before}
+    assert all(last[key] == kept[key] for key in last if key in kept)
+    empty = changed_to(world, stack, request, 2, **{A: group(0, "0", "1", "2")})
+    assert empty == before
+    assert world.group_stack(stack, A) == nested[A]
+    assert changed_to(world, stack, request, 2) == before
+
+
+def test_a_new_group_is_known_while_it_is_made_and_names_its_fault(world):
+    stack, request = world.create(workers=1)
+    world.signal(stack, 2)
+    world.ended(stack)
+    world.stacks.update(world.one, stack, world.request(request.name, workers=1, node_groups={A: group(2)}))
+    nodes = world.nodes(stack, 4)
+    assert world.stacks.get(world.one, stack).status == "IN_PROGRESS"
+    world.signal_one(nodes[A, 1], {"status": "FAILURE", "reason": "no GPU", "id": "x"})
+    assert world.ended(stack).status == "FAILED"
+    first = world.stacks.faults(world.one, stack)[0]
+    assert first.path == f"{A}/swarm_nodes/1/ready" and "no GPU" in first.reason
+    # Without it all is well again, and the rest was never touched.
+    world.stacks.update(world.one, stack, world.request(request.name, workers=1))
+    assert world.ended(stack).status == "COMPLETE"
+    assert world.nodes(stack, 2) == {key: nodes[key] for key in (("masters", 0), ("workers", 0))}
+
+
+def test_a_stack_is_made_with_its_groups_at_once(world):
+    stack, _ = world.create(workers=1, node_groups={A: group(2), B: group(0)})
+    nodes = world.nodes(stack, 4)
+    assert {(A, 0), (A, 1)} < set(nodes)
+    world.signal(stack, 4)
+    assert world.ended(stack).status == "COMPLETE"
+    assert world.group_stack(stack, B)
 
 
 def test_an_update_is_the_whole_request(world):
