@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magnum_lite.drivers.swarm import SwarmDriver
+from magnum_lite.drivers.swarm import MAX_GROUPS, SwarmDriver
 from magnum_lite.models.stack import NodeFacts
-from tests.support.bay_spec import UUID, groups, spec
+from tests.support.bay_spec import GROUP, NODE, TOKEN, UUID, groups, more, spec
 
 DRIVER = SwarmDriver()
 SERVER = "0b5e7c52-6d0e-4a57-9f4c-0d5f7f1c2a11"
@@ -141,3 +141,75 @@ def test_removed_indices_and_credentials_reach_heat_as_texts():
     parameters = DRIVER.stack_request(spec(groups=changed)).parameters
     assert parameters["removed_workers"] == ["1", "3"]
     assert parameters["worker_credentials"] == {"2": "v:w", "10": "u:t"}
+
+
+def with_groups(*extra):
+    return spec(groups=(*groups(), *extra))
+
+
+def test_more_node_groups_are_parameters_of_their_own():
+    gpu = more(
+        "gpu", count=3, image="gpu-node", flavor="g1.large", docker_volume_size=9, removed_indices=(1,),
+        labels={"availability_zone": "z2", "docker_volume_type": "fast", "nodes_affinity_policy": "none"},
+    )  # fmt: skip
+    assert DRIVER.check(with_groups(gpu)) == []
+    parameters = DRIVER.stack_request(with_groups(gpu)).parameters
+    assert parameters["node_groups"] == {
+        "nodegroup_gpu_99999999": {
+            "word": "gpu", "count": 3, "removed": ["1"], "image": "gpu-node", "flavor": "g1.large",
+            "volume_size": 9, "volume_type": "fast", "zone": "z2", "affinity": "none",
+        }
+    }  # fmt: skip
+    assert parameters["node_group_credentials"] == {"nodegroup_gpu_99999999": {"0": f"{NODE}:{TOKEN}"}}
+    plain = DRIVER.stack_request(spec()).parameters
+    mine = {"node_groups", "node_group_credentials"}
+    assert {k: v for k, v in parameters.items() if k not in mine} == {
+        k: v for k, v in plain.items() if k not in mine
+    }
+
+
+def test_facts_tell_groups_apart():
+    key = more("gpu").key
+    facts = DRIVER.facts(
+        {
+            "masters": {"0": _member()},
+            "workers": {"0": _member()},
+            key: {"stack": STACK, "nodes": {"0": _member(), "x": None}},
+            "nodegroup_new_11111111": {"stack": "nodegroup_new_11111111", "nodes": None},
+        }
+    )
+    assert [(n.group, n.role, n.index) for n in facts.nodes] == [
+        ("", "master", 0), ("", "worker", 0), (key, "worker", 0)
+    ]  # fmt: skip
+    assert facts.groups == {key: STACK}
+
+
+@pytest.mark.parametrize(
+    ("path", "group"),
+    [
+        ("swarm_masters/0/server", ("master", "")),
+        ("swarm_nodes/3/ready", ("worker", "")),
+        ("nodegroup_gpu_99999999/swarm_nodes/0/port", ("worker", "nodegroup_gpu_99999999")),
+        ("network", None),
+        ("", None),
+    ],
+)
+def test_a_resource_belongs_to_its_group(path, group):
+    assert DRIVER.group_of(path) == group
+
+
+def test_what_node_groups_can_not_be():
+    def problem(*extra):
+        (found,) = DRIVER.check(with_groups(*extra))
+        return found
+
+    assert problem(more("m", role="master")).field == "role"
+    taint = {"key": "gpu", "value": "", "effect": "NoSchedule"}
+    found = problem(more("gpu", taints=(taint,)))
+    assert found.field == "node_taints" and "--constraint node.labels" in found.message
+    assert (
+        problem(more("gpu", labels={"nodes_affinity_policy": "near"})).field == "labels/nodes_affinity_policy"
+    )
+    many = [more(f"g{n}", uuid=f"{n:08d}{GROUP[8:]}") for n in range(MAX_GROUPS + 1)]
+    assert "30" in problem(*many).message
+    assert DRIVER.check(with_groups(*many[1:])) == []

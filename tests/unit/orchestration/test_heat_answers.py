@@ -4,7 +4,7 @@ import pytest
 
 from magnum_lite.orchestration.answers import error_of, stack_of
 from magnum_lite.orchestration.faults import faults_of
-from magnum_lite.orchestration.growth import HiddenMember, hidden_members
+from magnum_lite.orchestration.growth import HiddenMember, hidden_in_group, hidden_members, node_groups
 from magnum_lite.orchestration.stacks import (
     OrchestrationUnavailable,
     StackConflict,
@@ -101,3 +101,21 @@ def test_members_that_outputs_do_not_show():
     ]
     found = hidden_members("top", template, resources, {"workers": {"0": {}}, "masters": None})
     assert found == [HiddenMember("workers", "1", "facts", "n1")]
+
+
+def test_node_groups_and_their_hidden_nodes():
+    top = [
+        _resource("nodegroup_gpu_1", "top", "gpu"),
+        _resource("nodegroup_new_2", "top"),  # Heat has not begun it
+        _resource("swarm_nodes", "top", "workers"),
+        _resource("nodegroup_odd", "workers", "n9"),
+    ]
+    assert node_groups("top", top) == {"nodegroup_gpu_1": "gpu"}
+    inside = [
+        _resource("server_group", "gpu"),
+        _resource("swarm_nodes", "gpu", "members"),
+        _resource("0", "members", "n0"),
+        _resource("1", "members", "n1"),
+        _resource("2", "members"),
+    ]
+    assert hidden_in_group("gpu", inside, {"0": {}}) == [HiddenMember("nodes", "1", "facts", "n1")]

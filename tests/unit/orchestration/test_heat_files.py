@@ -69,6 +69,31 @@ def test_nothing_outside_the_root_is_read(templates, tmp_path):
     assert templates.load("bad.yaml").files == {}
 
 
+def test_a_pattern_becomes_a_resource_and_an_output_for_each_node_group(templates, tmp_path):
+    (tmp_path / "a" / "bay.yaml").write_text(
+        "parameters: {node_groups: {type: json}}\n"
+        "x-shared: &shared {zone: z}\n"
+        "x-node-group:\n"
+        "  resource:\n"
+        "    type: ../shared/node.yaml\n"
+        "    properties: {<<: *shared, count: {get_param: [node_groups, '%group%', count]}}\n"
+        "  output: {value: {get_attr: ['%group%', nodes]}}\n"
+        "resources: {net: {type: OS::Neutron::Net}}\n"
+        "outputs: {}\n"
+    )
+    plain = json.loads(templates.text_of("a/bay.yaml", {"node_groups": {}}))
+    assert set(plain) == {"parameters", "resources", "outputs"}
+    assert set(plain["resources"]) == {"net"}
+    two = json.loads(templates.text_of("a/bay.yaml", {"node_groups": {"g2": {}, "g1": {}}}))
+    assert two["resources"]["net"] == plain["resources"]["net"]
+    assert two["resources"]["g1"] == {
+        "type": "shared/node.yaml",
+        "properties": {"zone": "z", "count": {"get_param": ["node_groups", "g1", "count"]}},
+    }
+    assert two["outputs"] == {name: {"value": {"get_attr": [name, "nodes"]}} for name in ("g1", "g2")}
+    assert templates.text_of("a/bay.yaml", {}) == templates.load("a/bay.yaml").text
+
+
 def test_the_products_own_templates_load():
     own = Templates()
     for path in sorted(paths.heat_templates().glob("*/cluster.yaml")):
