@@ -5,12 +5,13 @@ from typing import Any
 
 from oslo_log import log
 
-from magnum_lite.conductor import group_status, health, phases
+from magnum_lite.conductor import group_status, health, phases, renewing
 from magnum_lite.conductor.labels import ensure_labels
 from magnum_lite.conductor.outcome import DONE, Failed, Outcome, Wait
 from magnum_lite.conductor.stack import is_delete
 from magnum_lite.conductor.work import Work
 from magnum_lite.db import events, nodegroups
+from magnum_lite.models.nodegroup import spec_of
 from magnum_lite.models.status import COMPLETE, FAILED, NodeState
 from magnum_lite.orchestration.stacks import OrchestrationError
 
@@ -25,7 +26,8 @@ def reconcile(work: Work, *, at_point: Callable[[str], None] = lambda _: None) -
     if work.settled:
         ensure_labels(work)
         health.look(work)
-        return float(conf.idle_interval)
+        left = renewing.end_grace(work)
+        return float(conf.idle_interval if left is None else min(left, conf.idle_interval))
     late = _too_late(work)
     outcome: Outcome = late or _run(work, at_point)
     if isinstance(outcome, Failed):
@@ -81,10 +83,6 @@ def _too_late(work: Work) -> Failed | None:
     )
 
 
-def _counts(work: Work) -> dict[str, int]:
-    return {g["name"]: g["node_count"] for g in work.groups}
-
-
 def _complete(work: Work) -> None:
     action = work.cluster["action"]
     status = f"{action}_{COMPLETE}"
@@ -94,7 +92,7 @@ def _complete(work: Work) -> None:
         status_reason=None,
         faults={},
         observed_generation=work.cluster["generation"],
-        last_good={"counts": _counts(work)},
+        last_good={"groups": [spec_of(g) for g in work.groups if not g["deleting"]]},
         stack_retries=0,
         container_version=versions.get("docker"),
         coe_version=versions.get("docker"),

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from magnum_lite.models import fields as f
 from magnum_lite.models.fields import Access, field
+from magnum_lite.models.views import names
 
 DEFAULT_MASTER = "default-master"
 DEFAULT_WORKER = "default-worker"
@@ -72,3 +73,8 @@ def label_changes(node: Mapping[str, Any], wanted: Mapping[str, str]) -> dict[st
     have = node["engine_labels"] or {}
     gone: dict[str, str | None] = {name: None for name in have if name not in wanted}
     return gone | {name: value for name, value in wanted.items() if have.get(name) != value}
+
+
+def spec_of(group: Mapping[str, Any]) -> dict[str, Any]:
+    """What a user decided about a group: what a rollback needs."""
+    return {name: group[name] for name in sorted(names(NodeGroup, Access.WRITE, Access.CREATE))}

@@ -15,7 +15,7 @@ from magnum_lite.db import nodegroups as groups_db
 from magnum_lite.db.rows import Row
 from magnum_lite.errors import Problem
 from magnum_lite.models.status import Action
-from magnum_lite.services import acceptance, clusters, drafts, nodegroups, resize, room
+from magnum_lite.services import clusters, drafts, nodegroups, resize, rollback, room
 from magnum_lite.services.deps import Deps, scope
 
 
@@ -65,18 +65,10 @@ def deletion(deps: Deps, context: Context, ident: str) -> dict[str, Any]:
     return _plan(deps, "delete", row, groups, [], [], Action.DELETE)
 
 
-def rollback(deps: Deps, context: Context, ident: str) -> dict[str, Any]:
-    """Of a return to the last good state. Raises Conflict where there is none."""
-    with deps.database.read() as connection:
-        row = db.get(connection, ident, scope(context))
-        deps.policy.check(context, "cluster:update", row["project_id"])
-        acceptance.changeable(row)
-        groups = groups_db.of_clusters(connection, [row["uuid"]])[row["uuid"]]
-    good = resize.last_good(row)
-    after = [g | {"node_count": good.get(g["name"], g["node_count"])} for g in groups]
-    more = [a["node_count"] - g["node_count"] for a, g in zip(after, groups, strict=True)]
-    needs = room.needs(deps, context, groups, more=more, floating=drafts.has_floating_ips(row))
-    return _plan(deps, "rollback", row, after, [], needs, Action.ROLLBACK)
+def returning(deps: Deps, context: Context, ident: str) -> dict[str, Any]:
+    """Of a rollback."""
+    draft = rollback.draft(deps, context, ident)
+    return _plan(deps, "rollback", draft.row, draft.groups, draft.problems, draft.needs, Action.ROLLBACK)
 
 
 def _plan(

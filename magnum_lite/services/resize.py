@@ -1,7 +1,7 @@
 """Changing how many nodes a group has, and which ones leave."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from magnum_lite.context import Context
 from magnum_lite.db import clusters as db
@@ -111,30 +111,6 @@ def _chosen(group: Row, mine: Sequence[Row], remove: Sequence[str], problems: li
         else:
             out.append(found["uuid"])
     return out
-
-
-def rollback(deps: Deps, context: Context, ident: str) -> Row:
-    """Accept a return to the spec of the last COMPLETE generation."""
-    with deps.database.read() as connection:
-        row = db.get(connection, ident, scope(context))
-    deps.policy.check(context, "cluster:update", row["project_id"])
-
-    def store(connection: Connection, now: Row) -> None:
-        good = last_good(now)
-        for group in nodegroups.of_clusters(connection, [row["uuid"]])[row["uuid"]]:
-            if group["name"] in good:
-                nodegroups.change(connection, group["uuid"], {"node_count": good[group["name"]]})
-        events.add(connection, now, "accepted", "Return to the last good state.")
-
-    return acceptance.accept(deps, row["uuid"], Action.ROLLBACK, store)
-
-
-def last_good(row: Row) -> Mapping[str, int]:
-    """Node counts of the last complete generation. Raises Conflict if there was none."""
-    good: Mapping[str, int] = row["last_good"].get("counts", {})
-    if not good:
-        raise Conflict(f"Cluster {row['uuid']} has never been complete: there is nothing to go back to.")
-    return good
 
 
 def upgrade(deps: Deps, context: Context, ident: str) -> None:

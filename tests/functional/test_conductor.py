@@ -36,6 +36,11 @@ def write(stand, uuid, **values):
         connection.execute(cluster.update().where(cluster.c.uuid == uuid).values(**values))
 
 
+def row(stand, uuid):
+    with stand.database.read() as connection:
+        return connection.execute(cluster.select().where(cluster.c.uuid == uuid)).mappings().one()
+
+
 def started(stand, **more):
     """A cluster on its way: machines have enrolled, none is ready."""
     uuid = stand.cluster(**more)
@@ -185,6 +190,34 @@ def test_rollback_returns_to_the_last_good_state(stand):
     found = stand.settle(uuid)
     assert (found["status"], found["node_count"]) == ("ROLLBACK_COMPLETE", 2)
     assert len(nodes(stand, uuid)) == 3
+
+
+def test_rollback_restores_node_groups(stand):
+    """Removed ones come again, new ones go, changed ones are as they were."""
+    uuid, v = stand.cluster(node_count=1), {"OpenStack-API-Version": "container-infra 1.14"}
+    groups = f"/v1/clusters/{uuid}/nodegroups"
+    stand.converge(uuid)
+    for name in ("kept", "removed"):
+        body = {"name": name, "node_count": 1, "node_labels": {"a": name}, "max_node_count": 3}
+        stand.api.post_json(groups, body, headers=v)
+    stand.settle(uuid)
+    good = row(stand, uuid)["last_good"]
+    stand.api.delete(f"{groups}/removed", headers=v)
+    stand.api.patch_json(f"/v1/clusters/{uuid}?rollback=true", [], headers=v, status=409)
+    stand.settle(uuid)
+    write(stand, uuid, last_good=good)  # as if the deletion had not come to a good end
+    changes = [{"op": "replace", "path": "/node_labels", "value": {"a": "other"}}]
+    stand.api.patch_json(f"{groups}/kept", changes, headers=v)
+    stand.api.post_json(groups, {"name": "new", "node_count": 1}, headers=v)
+    stand.api.patch_json(f"/v1/clusters/{uuid}?rollback=true", [], headers=v)
+    assert stand.settle(uuid)["status"] == "ROLLBACK_COMPLETE"
+    found = {g["name"]: g for g in stand.api.get(groups, headers=v).json["nodegroups"]}
+    assert set(found) == {"default-master", "default-worker", "kept", "removed"}
+    assert all(g["status"].endswith("_COMPLETE") for g in found.values())
+    for name in ("kept", "removed"):
+        full = stand.api.get(f"{groups}/{name}", headers=v).json
+        assert (full["node_labels"], full["max_node_count"]) == ({"a": name}, 3)
+        assert len(full["node_addresses"]) == 1
 
 
 def test_create_timeout_with_heat_away(stand):

@@ -8,7 +8,7 @@ from magnum_lite.conductor.sweeper import sweep
 from magnum_lite.db.schema import authority, cluster, event, node
 from magnum_lite.models.stack import TAG, StackRequest, cluster_tag
 from magnum_lite.orchestration.stacks import StackExists
-from tests.functional.test_conductor import scale, settle, write
+from tests.functional.test_conductor import scale, write
 from tests.support.stand import PROJECT
 
 UPDATE = [
@@ -71,7 +71,7 @@ def whole(stand, uuid, count):
 def test_killed_while_making(stand, point):
     uuid = stand.cluster()
     killed(stand, uuid, point)
-    found = settle(stand, uuid)
+    found = stand.settle(uuid)
     assert found["status"] == "CREATE_COMPLETE"
     whole(stand, uuid, 3)
 
@@ -83,7 +83,7 @@ def test_killed_while_scaling(stand, point, count):
     stand.converge(uuid)
     scale(stand, uuid, count)
     killed(stand, uuid, point)
-    found = settle(stand, uuid)
+    found = stand.settle(uuid)
     assert found["status"] == "UPDATE_COMPLETE"
     whole(stand, uuid, count + 1)
 
@@ -114,7 +114,7 @@ def test_killed_right_after_heat_took_the_stack(stand):
     stand.stacks.create = create
     write(stand, uuid, lease_expires=0.0)
     stand.ports = stand.make_ports("conductor-2")
-    assert settle(stand, uuid)["status"] == "CREATE_COMPLETE"
+    assert stand.settle(uuid)["status"] == "CREATE_COMPLETE"
     whole(stand, uuid, 3)
 
 
@@ -129,7 +129,7 @@ def test_a_conflict_means_adopt(stand):
         raise StackExists(request.name)
 
     stand.stacks.create = late
-    assert settle(stand, uuid)["status"] == "CREATE_COMPLETE"
+    assert stand.settle(uuid)["status"] == "CREATE_COMPLETE"
     whole(stand, uuid, 3)
 
 
@@ -202,7 +202,7 @@ def test_a_change_by_the_user_is_not_lost_while_a_conductor_works(stand):
 
     stand.pass_once(at_point=at_point)
     assert changed
-    found = settle(stand, uuid)
+    found = stand.settle(uuid)
     assert (found["node_count"], len(found["node_addresses"])) == (4, 4)
     whole(stand, uuid, 5)
 

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from magnum_lite.db import schema
-from tests.functional.test_conductor import machine, nodes, scale, settle
+from tests.functional.test_conductor import machine, nodes, scale
 
 PRIVATE = re.compile(r"PRIVATE KEY")
 REGISTRY = "hunter2-registry"
@@ -42,9 +42,9 @@ def test_over_a_whole_life(stand, logged):
     member = machine(stand, nodes(stand, uuid)["worker-0"])
     signed = stand.api.post_json("/v1/certificates", {"cluster_uuid": uuid, "csr": member.csr(name="me")})
     scale(stand, uuid, 3)
-    settle(stand, uuid)
+    stand.settle(uuid)
     scale(stand, uuid, 1)
-    settle(stand, uuid)
+    stand.settle(uuid)
     member.report("ready", 100, "failed", message="broken", log=f"token={member.token}")
     stand.pass_once()
 

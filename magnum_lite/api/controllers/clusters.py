@@ -14,7 +14,7 @@ from magnum_lite.models.event import Event
 from magnum_lite.models.node import Node
 from magnum_lite.models.views import present
 from magnum_lite.services import clusters as services
-from magnum_lite.services import plans, reading, resize
+from magnum_lite.services import plans, reading, resize, rollback
 
 _PATCHABLE = frozenset({"node_count", "health_status", "health_status_reason"})
 _EVENTS_PAGE = 1000
@@ -100,7 +100,7 @@ def update(call: Call, ident: str) -> Answer:
     if call.flag("plan") and (call.flag("rollback") or "node_count" not in changes):
         return Answer(body=_plan_of_update(call, row))
     if call.flag("rollback"):
-        resize.rollback(call.deps, call.context, row["uuid"])
+        rollback.accept(call.deps, rollback.draft(call.deps, call.context, row["uuid"]))
     elif "node_count" in changes:
         others = _other_workers(row, call)
         count = changes["node_count"] - others
@@ -119,7 +119,7 @@ def update(call: Call, ident: str) -> Answer:
 
 def _plan_of_update(call: Call, row: Row) -> dict[str, Any]:
     if call.flag("rollback"):
-        return plans.rollback(call.deps, call.context, row["uuid"])
+        return plans.returning(call.deps, call.context, row["uuid"])
     wanted = resize.draft(call.deps, call.context, row["uuid"], count=None, rule="cluster:update")
     return plans.resizing(call.deps, wanted, "update")
 
