@@ -62,8 +62,35 @@ CERTIFICATES = [
     cfg.MultiStrOpt("kek_file", default=[], help="Key-encryption keys; the first one seals, all unseal."),
     cfg.StrOpt("authority_key_type", default="ecdsa-p256", choices=["ecdsa-p256", "rsa-2048", "rsa-4096"]),
     cfg.IntOpt("authority_days", default=3650, min=1, help="Lifetime of a cluster's CAs."),
-    cfg.IntOpt("client_days", default=30, min=1, help="Lifetime of a client certificate."),
-    cfg.IntOpt("node_days", default=365, min=1, help="Lifetime of a node's certificates."),
+    cfg.IntOpt("client_days", default=30, min=1, max=730, help="Lifetime of a client certificate."),
+    cfg.IntOpt(
+        "client_max_days",
+        default=30,
+        min=1,
+        max=730,
+        help="Longest lifetime of a client certificate that a caller may ask for (ttl).",
+    ),
+    cfg.IntOpt(
+        "node_days",
+        default=365,
+        min=1,
+        max=730,
+        help="Lifetime of a node's certificates; nodes renew them when its last third begins.",
+    ),
+    cfg.IntOpt(
+        "rotation_grace",
+        default=7 * 86400,
+        min=0,
+        help="Seconds that a rotated CA stays trusted, unless its rotation is completed by a call before.",
+    ),
+    cfg.IntOpt(
+        "rotation_timeout",
+        default=600,
+        min=10,
+        help="Seconds that nodes may take for their new certificates in a rotation.",
+    ),
+    cfg.IntOpt("node_warn_days", default=30, min=1, help="A node's certificate that ends within is named."),
+    cfg.IntOpt("authority_warn_days", default=90, min=1, help="A cluster's CA that ends within is named."),
 ]
 CLUSTER = [
     cfg.IntOpt("max_clusters_per_project", default=20, min=-1, help="-1: no limit."),

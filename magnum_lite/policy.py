@@ -30,6 +30,7 @@ _WRITES = {
     "nodegroup": ("create", "update", "delete"),
     "federation": ("create", "update", "delete"),
     "certificate": ("rotate_ca",),
+    "credential": ("rotate",),
 }
 _READS = {
     "cluster": ("get", "get_all", "detail", "events"),

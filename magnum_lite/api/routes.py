@@ -154,7 +154,7 @@ def _for_operators() -> Iterator[Route]:
 
 
 ROOT = _at("GET", root.root, "", one(Versions, links=False), public=True)
-_ISSUED = many(Certificate, "certificates")
+_ISSUED = many(Certificate, "certificates", paged=True)
 ROUTES: tuple[Route, ...] = (
     *(r for d in DIALECTS for r in _for_dialect(d)),
     *_for_groups(),
@@ -163,7 +163,11 @@ ROUTES: tuple[Route, ...] = (
         query=frozenset({"ca_cert_type"})),
     _at("POST certificates", certificates.create, "certificate:create", {201: one(Signed)},
         takes=plain(SigningRequest)),
-    _at("GET certificates/{ident}/issued", certificates.issued, "certificate:get", _ISSUED),
+    _at("PATCH certificates/{ident}", certificates.rotate, "certificate:rotate_ca", {202: UUID}),
+    _at("GET certificates/{ident}/issued", certificates.issued, "certificate:get", _ISSUED,
+        query=frozenset({"marker", "limit"})),
+    _at("PATCH credentials/{ident}", certificates.rotate_credentials, "credential:rotate", {202: UUID},
+        since=(1, 12)),
     _at("GET labels", labels.index, "", many(KnownLabel, "labels"), query=frozenset({"coe"})),
     _at("GET labels/{name}", labels.show, "", one(KnownLabel, links=False)),
     _at("GET", root.v1, "", one(V1, links=False), public=True),

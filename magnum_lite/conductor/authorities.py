@@ -9,6 +9,7 @@ from magnum_lite.conductor.ports import Ports
 from magnum_lite.db import certificates as db
 from magnum_lite.db.rows import Row
 from magnum_lite.errors import Conflict
+from magnum_lite.models import renewal
 from magnum_lite.models.certificate import Purpose
 from magnum_lite.pki import authority, facts, profiles
 from magnum_lite.pki.csr import VerifiedCSR
@@ -30,18 +31,21 @@ def utc(ports: Ports) -> dt.datetime:
 
 
 def missing(ports: Ports, cluster: Row) -> list[Purpose]:
-    """Purposes that have no CA yet."""
+    """Purposes that have no CA with the wanted number yet."""
     with ports.database.read() as connection:
-        have = db.authorities(connection, cluster["uuid"])
-    return [p for p in PURPOSES[cluster["coe"]] if p.value not in have]
+        have = db.public_parts(connection, cluster["uuid"])
+    there = {r["purpose"] for r in have if r["epoch"] == cluster["ca_epoch"]}
+    return [p for p in PURPOSES[cluster["coe"]] if p.value not in there]
 
 
 def make(ports: Ports, cluster: Row, purpose: Purpose) -> dict[str, Any]:
-    """A new CA as a row, its key sealed."""
-    row_id = str(uuid.uuid4())
+    """A new CA as a row, its key sealed. One that follows another is trusted first, and signs later."""
+    row_id, epoch = str(uuid.uuid4()), cluster["ca_epoch"]
     keys = ports.conf.certificates
+    # Names differ, so that a client which looks for an issuer by name finds the right one of two.
+    number = f" {epoch}" if epoch > 1 else ""
     pem, key = authority.create_authority(
-        f"{cluster['uuid']} {purpose.value}",
+        f"{cluster['uuid']} {purpose.value}{number}",
         purpose.value,
         utc(ports),
         dt.timedelta(days=keys.authority_days),
@@ -51,21 +55,33 @@ def make(ports: Ports, cluster: Row, purpose: Purpose) -> dict[str, Any]:
         "uuid": row_id,
         "cluster_id": cluster["uuid"],
         "purpose": purpose.value,
-        "state": "active",
+        "epoch": epoch,
+        "state": renewal.INCOMING if epoch > 1 else renewal.ACTIVE,
+        "retire_at": None,
         "certificate": pem,
         "sealed_key": ports.sealer.seal(key, _context(row_id, purpose.value)),
         "not_after": facts.describe(pem).not_after.timestamp(),
     }
 
 
-def load(ports: Ports, cluster_id: str, purpose: Purpose) -> tuple[str, authority.Authority]:
-    """A CA's row id and the CA with its key. Raises Conflict while it is not made yet."""
+def load(
+    ports: Ports, cluster: Row, purpose: Purpose, signs: renewal.Signs
+) -> tuple[str, authority.Authority]:
+    """The row id of the CA that signs, and the CA with its key. Raises Conflict while it is not made yet."""
     with ports.database.read() as connection:
-        row = db.authorities(connection, cluster_id).get(purpose.value)
+        known = db.authorities(connection, cluster["uuid"])
+    mine = [r for r in known if r["purpose"] == purpose.value]
+    row = renewal.signer(mine, signs, cluster["renewal"], ports.clock())
     if row is None:
         raise Conflict("The CA of this cluster is being made; please try again in a moment.")
     key = ports.sealer.unseal(row["sealed_key"], _context(row["uuid"], purpose.value))
     return row["uuid"], authority.Authority.load(purpose.value, row["certificate"], key)
+
+
+_SIGNS = {
+    profiles.NODE_IDENTITY.name: renewal.Signs.IDENTITIES,
+    profiles.DOCKER_SERVER.name: renewal.Signs.SERVERS,
+}
 
 
 def issue(
@@ -80,7 +96,9 @@ def issue(
     lifetime: dt.timedelta | None = None,
     requester: Mapping[str, str | None] | None = None,
 ) -> str:
-    """Sign; what is signed is recorded before and after. Raises ``pki.errors.PKIError``, Conflict."""
+    """Sign with the CA whose turn it is; what is signed is recorded before and after. ``cluster`` as read
+    before its CAs are. Raises ``pki.errors.PKIError``, Conflict.
+    """
     prepared = profiles.prepare(
         profile,
         verified,
@@ -89,7 +107,8 @@ def issue(
         lifetime=lifetime,
     )
     purpose = Purpose(profile.purpose)
-    authority_id, signer = load(ports, cluster["uuid"], purpose)
+    signs = _SIGNS.get(profile.name, renewal.Signs.CLIENTS)
+    authority_id, signer = load(ports, cluster, purpose, signs)
     serial, now = authority.new_serial(), utc(ports)
     with ports.database.write() as connection:
         db.intend(
@@ -103,7 +122,7 @@ def issue(
                 "subject": prepared.subject_text[:255],
                 "sans": list(sans),
                 "not_before": now.timestamp(),
-                "not_after": (now + prepared.lifetime).timestamp(),
+                "not_after": min(now + prepared.lifetime, signer.ends).timestamp(),
                 **(requester or {}),
             },
         )

@@ -9,19 +9,17 @@ import oslo_messaging
 from oslo_log import log
 
 from magnum_lite import errors, rpc
-from magnum_lite.conductor import authorities
+from magnum_lite.conductor import authorities, join_tokens
 from magnum_lite.conductor.enrolment import enrol
 from magnum_lite.conductor.plan import plan
 from magnum_lite.conductor.ports import Ports
 from magnum_lite.context import Context
-from magnum_lite.db import certificates, clusters, events, nodes
+from magnum_lite.db import clusters, events, nodes
 from magnum_lite.db.rows import Row
-from magnum_lite.db.session import Connection
 from magnum_lite.errors import Forbidden, InvalidInput, NotFound, Problem
 from magnum_lite.models.status import Action, NodeState
 from magnum_lite.pki import csr, profiles
 from magnum_lite.pki.errors import PKIError, RequestRefused
-from magnum_lite.pki.sealing import SealContext
 
 LOG = log.getLogger(__name__)
 _WRITERS = {"admin", "member", "_member_"}
@@ -80,16 +78,7 @@ class Endpoint:
             node = nodes.get(connection, node_id)
             if node is None or node["role"] != "master":
                 raise Forbidden("Only masters report join tokens.")
-            for role in ("manager", "worker"):
-                if isinstance(tokens.get(role), str) and tokens[role] != self._secret(connection, node, role):
-                    context = _join_context(node, role)
-                    sealed = self._ports.sealer.seal(tokens[role].encode(), context)
-                    certificates.put_secret(connection, node["cluster_id"], context.purpose, sealed)
-
-    def _secret(self, connection: Connection, node: Row, role: str) -> str | None:
-        context = _join_context(node, role)
-        sealed = certificates.get_secret(connection, node["cluster_id"], context.purpose)
-        return None if sealed is None else self._ports.sealer.unseal(sealed, context).decode()
+            join_tokens.keep(self._ports, connection, node["cluster_id"], tokens)
 
     @_answered
     def join_token(self, node_id: str) -> str | None:
@@ -98,11 +87,8 @@ class Endpoint:
             node = nodes.get(connection, node_id)
             if node is None or node["state"] in {NodeState.LEAVING, NodeState.GONE}:
                 raise Forbidden("This node is not to join.")
-            return self._secret(connection, node, "manager" if node["role"] == "master" else "worker")
-
-
-def _join_context(node: Row, role: str) -> SealContext:
-    return SealContext("secret", node["cluster_id"], f"join-{role}")
+            role = "manager" if node["role"] == "master" else "worker"
+            return join_tokens.get(self._ports, connection, node["cluster_id"], role)
 
 
 def sign(ports: Ports, context: Context, cluster_uuid: str, pem: str, ttl: int | None) -> str:
@@ -116,10 +102,11 @@ def sign(ports: Ports, context: Context, cluster_uuid: str, pem: str, ttl: int |
         raise Forbidden(
             "A reader gets no certificate of a Swarm cluster: Docker's API can't tell readers from members."
         )
-    days = ports.conf.certificates.client_days
+    most = ports.conf.certificates.client_max_days
+    days = min(ports.conf.certificates.client_days, most)
     lifetime = dt.timedelta(seconds=ttl) if ttl else dt.timedelta(days=days)
-    if lifetime > dt.timedelta(days=days):
-        raise InvalidInput(Problem("ttl", f"at most {days} days ({days * 86400} seconds) are given"))
+    if lifetime > dt.timedelta(days=most):
+        raise InvalidInput(Problem("ttl", f"at most {most} days ({most * 86400} seconds) are given"))
     try:
         certificate = authorities.issue(
             ports,

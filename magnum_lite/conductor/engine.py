@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from magnum_lite.conductor import authorities
 from magnum_lite.conductor.work import Work
 from magnum_lite.db import certificates
+from magnum_lite.models import renewal
 from magnum_lite.models.status import NodeState
 from magnum_lite.native.docker import SwarmEngine
 from magnum_lite.pki import csr, profiles
@@ -22,6 +23,7 @@ API_PORT = 2376
 
 class _Identity(NamedTuple):
     ca: str
+    signer: str
     certificate: str
     key: str
     until: float
@@ -53,10 +55,13 @@ def swarm(work: Work) -> SwarmEngine | None:
 def _identity(work: Work) -> _Identity:
     now = work.ports.clock()
     with work.ports.database.read() as connection:
-        ca = certificates.ca_bundle(connection, work.uuid, "cluster")
+        known = certificates.public_parts(connection, work.uuid)
+    mine = [r for r in known if r["purpose"] == "cluster"]
+    ca = "".join(r["certificate"] for r in mine)
+    signer = next((r["uuid"] for r in mine if r["state"] == renewal.ACTIVE), "")
     with _lock:
         have = _identities.get(work.uuid)
-        if have is not None and have.until > now and have.ca == ca:
+        if have is not None and have.until > now and (have.ca, have.signer) == (ca, signer):
             return have
     key, request = client_request(_NAME)
     pem = authorities.issue(
@@ -68,7 +73,7 @@ def _identity(work: Work) -> _Identity:
         lifetime=_LIFETIME,
         requester={"requester_user": _NAME},
     )
-    made = _Identity(ca, pem, key, now + _LIFETIME.total_seconds() - _SPARE)
+    made = _Identity(ca, signer, pem, key, now + _LIFETIME.total_seconds() - _SPARE)
     with _lock:
         for uuid in [u for u, i in _identities.items() if i.until <= now]:
             del _identities[uuid]

@@ -4,6 +4,7 @@ records and from Heat, never from the machine.
 
 import base64
 import binascii
+import datetime as dt
 import hmac
 from collections.abc import Mapping
 from typing import Any
@@ -13,12 +14,13 @@ from magnum_lite.conductor.node_records import token_hash
 from magnum_lite.conductor.ports import Ports
 from magnum_lite.db import certificates, clusters, events, nodegroups, nodes
 from magnum_lite.db.rows import Row
+from magnum_lite.db.session import Connection
 from magnum_lite.drivers import assembly, registry
 from magnum_lite.errors import Conflict, Forbidden, InvalidInput, Problem
-from magnum_lite.models import labels
+from magnum_lite.models import labels, renewal
 from magnum_lite.models.stack import NodeFacts
 from magnum_lite.models.status import NodeState
-from magnum_lite.pki import csr, profiles, signatures
+from magnum_lite.pki import csr, facts, profiles, signatures
 from magnum_lite.pki.errors import PKIError
 
 _REFUSED = "This machine is not a node that we expect, or its token was used or has expired."
@@ -30,8 +32,8 @@ def enrol(ports: Ports, request: Mapping[str, Any]) -> dict[str, Any]:
     identity = _verified("identity_csr", request.get("identity_csr"))
     is_master = node["role"] == "master"
     server = _verified("server_csr", request.get("server_csr")) if is_master else None
-    renewal = request.get("token") is None
-    if renewal:
+    renewing = request.get("token") is None
+    if renewing:
         _check_signature(node, request)
     else:
         _check_token(ports, node, str(request["token"]))
@@ -40,11 +42,14 @@ def enrol(ports: Ports, request: Mapping[str, Any]) -> dict[str, Any]:
             clusters.wake(connection, cluster["uuid"])
         raise Conflict("This node's addresses are not known yet.")
     fingerprint = signatures.public_key_fingerprint(identity.public_key)
-    if not renewal:
+    if not renewing:
         with ports.database.write() as connection:
             if not nodes.use_token(connection, node["uuid"], node["token_hash"], fingerprint):
                 raise Forbidden(_REFUSED)
-    return _issue(ports, cluster, node, identity, server)
+    answer = _issue(ports, cluster, node, identity, server)
+    with ports.database.write() as connection:
+        _record(connection, ports, cluster, node, answer, renewing=renewing)
+    return answer
 
 
 def _records(ports: Ports, node_id: str) -> tuple[Row, Row]:
@@ -81,32 +86,31 @@ def _check_signature(node: Row, request: Mapping[str, Any]) -> None:
     except (binascii.Error, ValueError):
         raise Forbidden(_REFUSED) from None
     message = str(request.get("signed", "")).encode()
-    if not node["identity"] or not signatures.verify(node["identity"], message, signature):
+    known = [pem for pem in (node["identity"], node["pending_identity"]) if pem]
+    if not any(signatures.verify(pem, message, signature) for pem in known):
         raise Forbidden(_REFUSED)
 
 
 def _issue(
     ports: Ports, cluster: Row, node: Row, identity: csr.VerifiedCSR, server: csr.VerifiedCSR | None
 ) -> dict[str, Any]:
-    requester = {"node_id": node["uuid"]}
+    answer: dict[str, Any] = {
+        "hostname": node["hostname"],
+        "report_interval": ports.conf.node_door.report_interval,
+    }
+    more: dict[str, Any] = {
+        "requester": {"node_id": node["uuid"]},
+        "lifetime": dt.timedelta(days=ports.conf.certificates.node_days),
+    }
+    who = {"common_name": node["uuid"]}
     try:
-        pem = authorities.issue(
-            ports, cluster, profiles.NODE_IDENTITY, identity, common_name=node["uuid"], requester=requester
+        answer["identity_cert"] = authorities.issue(
+            ports, cluster, profiles.NODE_IDENTITY, identity, **who, **more
         )
-        answer: dict[str, Any] = {
-            "identity_cert": pem,
-            "hostname": node["hostname"],
-            "report_interval": ports.conf.node_door.report_interval,
-        }
         if server is not None:
+            names = {"common_name": node["hostname"], "sans": _names(ports, cluster, node)}
             answer["server_cert"] = authorities.issue(
-                ports,
-                cluster,
-                profiles.DOCKER_SERVER,
-                server,
-                common_name=node["hostname"],
-                sans=_names(ports, cluster, node),
-                requester=requester,
+                ports, cluster, profiles.DOCKER_SERVER, server, **names, **more
             )
     except PKIError as error:
         raise InvalidInput(Problem("identity_csr", error.reason)) from None
@@ -116,24 +120,49 @@ def _issue(
             host: {"username": user, "password": password}
             for host, (user, password) in labels.parse_registry_auth(auth).items()
         }
-    with ports.database.write() as connection:
-        answer["node_ca"] = certificates.ca_bundle(connection, cluster["uuid"], "node")
-        if server is not None:
-            answer["cluster_ca"] = certificates.ca_bundle(connection, cluster["uuid"], "cluster")
-        first = node["identity"] is None
-        values: dict[str, Any] = {"identity": pem}
-        if first:
-            values |= {
-                "state": NodeState.BOOTING.value,
-                "step": "enrol",
-                "percent": 20,
-                "first_seen": ports.clock(),
-            }
-            values["last_report"] = ports.clock()
-            message = f"Enrolled at {node['address'] or 'an address not reported yet'}."
-            events.add(connection, cluster, "node", message, node=node["hostname"], step="enrol", percent=20)
-        nodes.update(connection, node["uuid"], values)
+    with ports.database.read() as connection:
+        known = certificates.public_parts(connection, cluster["uuid"])
+    told = cluster["renewal"]
+    answer["node_ca"] = renewal.bundle((r for r in known if r["purpose"] == "node"), told)
+    if server is not None:
+        answer["cluster_ca"] = renewal.bundle((r for r in known if r["purpose"] == "cluster"), told)
     return answer
+
+
+def _record(
+    connection: Connection,
+    ports: Ports,
+    cluster: Row,
+    node: Row,
+    answer: Mapping[str, Any],
+    *,
+    renewing: bool,
+) -> None:
+    """What the node got. Until it has used the new key, the old one is good as well: answers get lost."""
+    now = ports.clock()
+    found = facts.describe(answer["identity_cert"])
+    values: dict[str, Any] = {"certified_at": now, "identity_until": found.not_after.timestamp()}
+    if "server_cert" in answer:
+        server = facts.describe(answer["server_cert"])
+        values["server_serial"], values["server_until"] = f"{server.serial:x}", server.not_after.timestamp()
+    if renewing:
+        values["pending_identity"] = answer["identity_cert"]
+        values["pending_renewal"] = cluster["renewal"]
+        message = f"New certificates were issued; they end on {found.not_after:%Y-%m-%d}."
+        events.add(connection, cluster, "certificate", message, node=node["hostname"])
+    else:
+        values["identity"], values["renewal"] = answer["identity_cert"], cluster["renewal"]
+    if node["identity"] is None:
+        values |= {
+            "state": NodeState.BOOTING.value,
+            "step": "enrol",
+            "percent": 20,
+            "first_seen": now,
+            "last_report": now,
+        }
+        message = f"Enrolled at {node['address'] or 'an address not reported yet'}."
+        events.add(connection, cluster, "node", message, node=node["hostname"], step="enrol", percent=20)
+    nodes.update(connection, node["uuid"], values)
 
 
 def _names(ports: Ports, cluster: Row, node: Row) -> list[str]:
@@ -142,7 +171,7 @@ def _names(ports: Ports, cluster: Row, node: Row) -> list[str]:
     spec = assembly.cluster_spec(
         cluster, groups, door=ports.door, longest_timeout=ports.conf.conductor.max_timeout
     )
-    facts = NodeFacts(
+    known = NodeFacts(
         role=node["role"],
         index=node["index"],
         server_id=node["server_id"],
@@ -150,5 +179,5 @@ def _names(ports: Ports, cluster: Row, node: Row) -> list[str]:
         floating_address=node["floating_address"],
         stack_id=node["stack_id"],
     )
-    names, addresses = registry.get(cluster["coe"]).server_names(spec, facts)
+    names, addresses = registry.get(cluster["coe"]).server_names(spec, known)
     return [*names, *addresses]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from magnum_lite.conductor import engine as engines
+from magnum_lite.conductor import expiries
 from magnum_lite.conductor.work import Work
 from magnum_lite.db import events
 from magnum_lite.models.status import Health, NodeState
@@ -19,11 +20,18 @@ def look(work: Work) -> None:
     reasons, bad = _of_nodes(work)
     reasons["api"], reachable = _of_engine(work, reasons)
     bad = bad or any(v.startswith("down") for v in reasons.values())
+    ending, ended = expiries.look(work)
+    reasons |= ending
+    bad = bad or ended
     status = Health.UNHEALTHY if bad else Health.HEALTHY if reachable else Health.UNKNOWN
     before = work.cluster["health_status"]
     if before == status and work.cluster["health_status_reason"] == reasons:
         return
+    known = work.cluster["health_status_reason"] or {}
     with work.write(health_status=status.value, health_status_reason=reasons) as connection:
+        for name, text in ending.items():
+            if known.get(name) != text and name != "ca_rotation":  # of that, its own event tells
+                events.add(connection, work.cluster, "certificate", f"{name}: {text}.", level="warning")
         if before != status:
             wrong = "; ".join(f"{k}: {v}" for k, v in reasons.items() if v not in _WELL)
             level = "warning" if status is Health.UNHEALTHY else "info"

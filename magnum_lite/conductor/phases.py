@@ -7,6 +7,7 @@ from magnum_lite.conductor.leaving import drain_leaving
 from magnum_lite.conductor.node_records import ensure_node_records
 from magnum_lite.conductor.outcome import DONE, Outcome
 from magnum_lite.conductor.progress import learn_facts, observe, release_left, signal_ready
+from magnum_lite.conductor.renewing import confirm_nodes, tell_nodes
 from magnum_lite.conductor.stack import ensure_stack, ensure_stack_gone
 from magnum_lite.conductor.work import Work
 from magnum_lite.db import certificates, clusters, events
@@ -22,13 +23,15 @@ _FOR = {
 
 
 def ensure_authorities(work: Work) -> Outcome:
-    """The cluster's CAs, each made once."""
+    """The CAs of the wanted number, each made once."""
     for purpose in authorities.missing(work.ports, work.cluster):
         row = authorities.make(work.ports, work.cluster, purpose)
         with work.write() as connection:
-            if purpose.value not in certificates.authorities(connection, work.uuid):
+            there = certificates.public_parts(connection, work.uuid)
+            if (purpose.value, row["epoch"]) not in {(r["purpose"], r["epoch"]) for r in there}:
                 certificates.insert_authority(connection, row)
-        work.tell("certificate", f"The cluster's own CA for {_FOR[purpose]} was made.")
+        which = "The cluster's own" if row["epoch"] == 1 else "A new"
+        work.tell("certificate", f"{which} CA for {_FOR[purpose]} was made.")
     return DONE
 
 
@@ -52,9 +55,11 @@ def forget(work: Work) -> Outcome:
 
 UPDATE: tuple[Phase, ...] = (
     ensure_authorities,
+    tell_nodes,
     ensure_node_records,
     drain_leaving,
     ensure_stack_or_help,
     observe,
+    confirm_nodes,
 )
 DELETE: tuple[Phase, ...] = (ensure_stack_gone, forget)

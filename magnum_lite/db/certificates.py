@@ -8,6 +8,7 @@ from magnum_lite.db import rows
 from magnum_lite.db.rows import Row
 from magnum_lite.db.schema import authority, certificate, secret
 from magnum_lite.db.session import utcnow
+from magnum_lite.errors import NotFound
 
 
 def insert_authority(connection: sa.Connection, values: dict[str, Any]) -> None:
@@ -15,20 +16,45 @@ def insert_authority(connection: sa.Connection, values: dict[str, Any]) -> None:
     connection.execute(authority.insert().values(**values, created_at=utcnow()))
 
 
-def authorities(connection: sa.Connection, cluster_id: str) -> dict[str, Row]:
-    """The active CA of each purpose."""
+def authorities(connection: sa.Connection, cluster_id: str) -> list[Row]:
+    """All CAs of a cluster, with their sealed keys, oldest first."""
     c = authority.c
-    query = sa.select(authority).where(c.cluster_id == cluster_id, c.state == "active").order_by(c.id)
-    return {r["purpose"]: r for r in rows.many(connection, query)}
+    query = sa.select(authority).where(c.cluster_id == cluster_id)
+    return rows.many(connection, query.order_by(c.epoch, c.id))
+
+
+def public_parts(connection: sa.Connection, cluster_id: str) -> list[Row]:
+    """The same without keys, for those who have no business with them."""
+    known = [c for c in authority.c if c.name != "sealed_key"]
+    query = sa.select(*known).where(authority.c.cluster_id == cluster_id)
+    return rows.many(connection, query.order_by(authority.c.epoch, authority.c.id))
+
+
+def change_authority(connection: sa.Connection, uuid: str, values: dict[str, Any]) -> None:
+    """Store changed fields."""
+    connection.execute(authority.update().where(authority.c.uuid == uuid).values(**values))
+
+
+def drop_authority(connection: sa.Connection, uuid: str) -> None:
+    """Forget a CA, key and all; what it issued is marked as superseded."""
+    c = certificate.c
+    connection.execute(
+        certificate.update()
+        .where(c.authority_id == uuid, c.revoked_at.is_(None))
+        .values(revoked_at=utcnow(), revocation_reason="superseded")
+    )
+    connection.execute(authority.delete().where(authority.c.uuid == uuid))
 
 
 def ca_bundle(connection: sa.Connection, cluster_id: str, purpose: str) -> str:
-    """Certificates of all CAs to be trusted, the active one first; '' if there is none yet."""
+    """Certificates of all CAs of a purpose, for those who call the cluster; '' if there is none yet. The
+    oldest is first: while there are two, it signs what servers show.
+    """
     c = authority.c
     query = (
         sa.select(c.certificate)
         .where(c.cluster_id == cluster_id, c.purpose == purpose)
-        .order_by(c.state, c.id.desc())
+        .order_by(c.epoch, c.id)
     )
     return "".join(connection.execute(query).scalars())
 
@@ -45,12 +71,22 @@ def issued(connection: sa.Connection, serial: str, pem: str) -> None:
     )
 
 
-def of_cluster(connection: sa.Connection, cluster_id: str, limit: int) -> list[Row]:
-    """What was issued, newest first, without the certificates themselves."""
+def of_cluster(connection: sa.Connection, cluster_id: str, limit: int, after: str | None = None) -> list[Row]:
+    """What was issued, newest first, without the certificates themselves: the page behind the one with the
+    serial ``after``. Raises NotFound for a serial that the cluster's CAs did not issue.
+    """
+    c = certificate.c
+    where = [c.cluster_id == cluster_id, c.issued_at.is_not(None)]
+    if after is not None:
+        known = c.serial == after.replace("\0", "")  # PostgreSQL takes no text with NUL
+        found = rows.one(connection, sa.select(c.id).where(known, *where))
+        if found is None:
+            raise NotFound("Certificate", after)
+        where.append(c.id < found["id"])
     query = (
-        sa.select(*[c for c in certificate.c if c.name != "pem"])
-        .where(certificate.c.cluster_id == cluster_id, certificate.c.issued_at.is_not(None))
-        .order_by(certificate.c.id.desc())
+        sa.select(*[column for column in c if column.name != "pem"])
+        .where(*where)
+        .order_by(c.id.desc())
         .limit(limit)
     )
     return rows.many(connection, query)

@@ -101,6 +101,25 @@ def accept(connection: sa.Connection, uuid: str, generation: int, action: str, v
     return generation + 1
 
 
+def want(connection: sa.Connection, row: Row, values: dict[str, Any]) -> None:
+    """Desired values that belong to a generation just accepted (``row``), in its transaction."""
+    if values:
+        c = cluster.c
+        mine = (c.uuid == row["uuid"], c.generation == row["generation"])
+        connection.execute(cluster.update().where(*mine).values(**values))
+
+
+def keep_stack(connection: sa.Connection, row: Row) -> None:
+    """Of a generation just accepted (``row``): Heat has nothing to do for it, if it had for none before."""
+    c = cluster.c
+    connection.execute(
+        cluster.update()
+        .where(c.uuid == row["uuid"], c.generation == row["generation"])
+        .where(c.applied_generation == row["generation"] - 1)
+        .values(applied_generation=row["generation"])
+    )
+
+
 def set_health(
     connection: sa.Connection, uuid: str, status: str | None, reason: dict[str, Any] | None
 ) -> None:

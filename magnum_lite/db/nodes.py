@@ -60,6 +60,17 @@ def use_token(connection: sa.Connection, uuid: str, token_hash: str, fingerprint
     return bool(changed.rowcount == 1)
 
 
+def promote(connection: sa.Connection, uuid: str, identity: str, renewal: str | None) -> None:
+    """The pending identity is the node's own from now on; the one before and the bootstrap token are over."""
+    c = node.c
+    values = {"identity": identity, "pending_identity": None, "renewal": renewal, "pending_renewal": None}
+    connection.execute(
+        node.update()
+        .where(c.uuid == uuid, c.pending_identity == identity)
+        .values(**values, token_hash=None, updated_at=utcnow())
+    )
+
+
 def report(connection: sa.Connection, uuid: str, timestamp: float, values: dict[str, Any]) -> bool:
     """Store a report if its timestamp is newer than the last one's (replays are not)."""
     changed = connection.execute(

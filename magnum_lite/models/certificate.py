@@ -23,7 +23,11 @@ class Authority(f.Resource):
     uuid: f.Uuid = field(doc="Identifier.", access=READ)
     cluster_id: f.Uuid = field(doc="Its cluster.", access=READ)
     purpose: f.Text = field(doc="See Purpose.", access=READ)
-    state: f.Text = field("active", doc="active or retiring.", access=READ)
+    epoch: int = field(1, doc="Its number; see models.renewal.", access=READ)
+    state: f.Text = field("active", doc="incoming, active or retiring.", access=READ)
+    retire_at: float | None = field(
+        None, doc="End of a retiring one's grace time, Unix seconds.", access=READ
+    )
     certificate: f.LongText = field(doc="PEM.", access=READ)
     sealed_key: f.LongText = field(doc="PKCS#8 key, sealed.", access=PRIVATE)
     not_after: float = field(doc="Unix seconds.", access=READ)
@@ -48,7 +52,9 @@ class Certificate(f.Resource):
     issued_at: f.Timestamp | None = field(None, doc="UTC; empty: intended only.", access=READ)
     pem: f.LongText | None = field(None, doc="The certificate.", access=PRIVATE)
     revoked_at: f.Timestamp | None = field(None, doc="UTC.", access=READ)
-    revocation_reason: f.Text | None = field(None, doc="RFC 5280's word.", access=READ)
+    revocation_reason: f.Text | None = field(
+        None, doc="RFC 5280's word; superseded: its CA is gone.", access=READ
+    )
     created_at: f.Timestamp | None = field(None, doc="UTC.", access=READ)
 
 

@@ -4,8 +4,9 @@ again and again.
 
 from typing import Any
 
-from magnum_lite.db import nodegroups, nodes
+from magnum_lite.db import certificates, nodegroups, nodes
 from magnum_lite.db.rows import Row
+from magnum_lite.models import renewal
 from magnum_lite.models.nodegroup import engine_labels, label_changes
 from magnum_lite.models.status import NodeState
 from magnum_lite.nodes.deps import DoorDeps
@@ -19,6 +20,7 @@ def for_node(deps: DoorDeps, node: Row, cluster: Row) -> dict[str, Any]:
     with deps.database.read() as connection:
         members = nodes.of_cluster(connection, cluster["uuid"])
         groups = nodegroups.of_clusters(connection, [cluster["uuid"]])[cluster["uuid"]]
+        known = certificates.public_parts(connection, cluster["uuid"])
     out: dict[str, Any] = {}
     if node["state"] == NodeState.LEAVING:
         out["leave"] = node["leave_step"] == "removed"
@@ -29,6 +31,11 @@ def for_node(deps: DoorDeps, node: Row, cluster: Row) -> dict[str, Any]:
         out |= _entry(deps, node, members)
     elif node["role"] == "master":
         out |= _engine_work(members, groups)
+    if node["step"] == "ready":
+        if renewal.is_due(node, cluster["renewal"], known, deps.clock()):
+            out["renew"] = True
+        if node["role"] == "master" and cluster["outdated_tokens"]:
+            out["rotate_join_tokens"] = cluster["outdated_tokens"]
     return out
 
 

@@ -15,7 +15,7 @@ from magnum_lite.errors import Forbidden, InvalidInput, Problem
 from magnum_lite.models.redaction import clean
 from magnum_lite.models.status import NodeState
 from magnum_lite.nodes.deps import DoorDeps
-from magnum_lite.pki import signatures
+from magnum_lite.pki import facts, signatures
 
 LOG = log.getLogger(__name__)
 STEPS = ("boot", "enrol", "engine", "swarm", "ready")
@@ -33,7 +33,7 @@ class Unsigned(Forbidden):
 
 
 def signer(deps: DoorDeps, node_id: str, timestamp: str, signature: str, body: bytes) -> Row:
-    """The node whose key signed this. Raises Unsigned."""
+    """The node whose key signed this; the first use of a renewed key ends the old one. Raises Unsigned."""
     with deps.database.read() as connection:
         node = nodes.get(connection, node_id)
     try:
@@ -41,10 +41,24 @@ def signer(deps: DoorDeps, node_id: str, timestamp: str, signature: str, body: b
     except (ValueError, binascii.Error):
         raise Unsigned("X-Node-Timestamp or X-Node-Signature is missing or not readable.") from None
     message = timestamp.encode() + b"\n" + body
-    known = node is not None and node["identity"] and signatures.verify(node["identity"], message, raw)
-    if node is None or not known or not abs(seconds - deps.clock()) <= MAX_SKEW:  # NaN compares as false
+    used = _identity(node, message, raw) if node is not None else None
+    if node is None or used is None or not abs(seconds - deps.clock()) <= MAX_SKEW:  # NaN: compares as false
         raise Unsigned("The signature does not verify, or its time is off.")
+    if facts.describe(used).not_after.timestamp() < deps.clock():
+        LOG.warning("node signs with an identity that has ended node=%s", node_id)
+        raise Unsigned("The identity certificate has ended; this node has to be replaced.")
+    if used != node["identity"]:
+        with deps.database.write() as connection:
+            nodes.promote(connection, node_id, used, node["pending_renewal"])
+        changed = {"identity": used, "renewal": node["pending_renewal"]}
+        node |= changed | {"pending_identity": None, "pending_renewal": None}
     return node
+
+
+def _identity(node: Row, message: bytes, signature: bytes) -> str | None:
+    """Which of the node's certificates this was signed with."""
+    known = [pem for pem in (node["identity"], node["pending_identity"]) if pem]
+    return next((pem for pem in known if signatures.verify(pem, message, signature)), None)
 
 
 def read(body: Any) -> dict[str, Any]:
@@ -97,6 +111,9 @@ def _values(deps: DoorDeps, node: Row, report: Mapping[str, Any]) -> dict[str, A
         values["versions"] = {k: clean(report["versions"].get(k) or "", 200) for k in known}
     if node["role"] == "master" and isinstance(report.get("swarm_nodes"), list):
         values["engine_view"] = [_seen(n) for n in report["swarm_nodes"][:5000] if isinstance(n, dict)]
+    served = report.get("served")
+    if node["role"] == "master" and isinstance(served, dict):
+        values["served"] = {k: clean(served.get(k) or "", 64).lower() for k in ("server", "trust")}
     if isinstance(report.get("logs"), dict):
         values["logs"] = {clean(k, 40): clean(v, MAX_LOGS) for k, v in list(report["logs"].items())[:8]}
         values["collect_logs"] = False

@@ -116,6 +116,11 @@ class Authority:
             raise AuthorityError("authority-damaged", "The authority's certificate is not a CA's.")
         return cls(purpose, certificate, key)
 
+    @property
+    def ends(self) -> dt.datetime:
+        """When the CA's own life is over; nothing that it signs is valid for longer."""
+        return self.certificate.not_valid_after_utc
+
     def issue(self, prepared: PreparedCertificate, serial: int, now: dt.datetime) -> str:
         """Sign, and give the certificate as PEM. It is valid from 5 minutes before ``now``, never beyond
         the CA's own life. Raises `AuthorityError` when the CA is not valid now or the profile belongs to

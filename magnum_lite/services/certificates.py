@@ -43,9 +43,17 @@ def sign(
     return row, deps.conductors.sign(context, row["uuid"], csr, ttl)
 
 
-def issued(deps: Deps, context: Context, ident: str, limit: int) -> list[Row]:
-    """What was issued for a cluster, newest first."""
+def issued(
+    deps: Deps, context: Context, ident: str, limit: int, marker: str | None
+) -> tuple[Row, list[Row]]:
+    """The cluster and a page of what was issued for it, newest first. Raises InvalidInput for a marker that
+    is no serial of it.
+    """
     with deps.database.read() as connection:
         row = clusters.get(connection, ident, scope(context))
         deps.policy.check(context, "certificate:get", row["project_id"])
-        return db.of_cluster(connection, row["uuid"], limit)
+        try:
+            return row, db.of_cluster(connection, row["uuid"], limit, marker)
+        except NotFound:
+            message = "must be the serial of the last certificate of the page before"
+            raise InvalidInput(Problem("marker", message)) from None

@@ -15,6 +15,7 @@ from magnum_lite.drivers import assembly, registry
 from magnum_lite.drivers.contract import DoorSpec
 from magnum_lite.errors import Forbidden, NotFound, Problem
 from magnum_lite.models import labels as label_registry
+from magnum_lite.models import renewal
 from magnum_lite.models.nodegroup import DEFAULT_MASTER, DEFAULT_WORKER
 from magnum_lite.models.status import Action
 from magnum_lite.services import references, room
@@ -103,6 +104,12 @@ def _new_row(context: Context, values: Mapping[str, Any], template: Row) -> Row:
         "health_status_reason": {},
         "faults": {},
         "last_good": {},
+        "ca_epoch": 1,
+        "ca_floor": 1,
+        "credentials_epoch": 1,
+        "renewal": renewal.FIRST,
+        "renewal_since": 0.0,
+        "renewed": renewal.FIRST,
         "ssh_public_key": None,
     }
 

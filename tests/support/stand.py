@@ -5,6 +5,7 @@ that speak the door's protocol with real keys.
 
 import base64
 import functools
+import hashlib
 import itertools
 import json
 import secrets
@@ -105,6 +106,9 @@ class SimulatedNode:
         self.swarm = False
         self.labels, self.availability, self.state = {}, "active", "ready"
         self.last = 0.0
+        self.alive = True  # False: it says nothing any more
+        self.loses_answers = False  # of renewals
+        self.kept_keys = None  # of a renewal whose answer it did not get
 
     def csr(self, key=None, name="node"):
         key = key or self.key
@@ -138,6 +142,26 @@ class SimulatedNode:
         return self.door.post(
             "/v1/report", raw, headers=sent, content_type="application/json", expect_errors=True
         )
+
+    def renew(self):
+        """New keys and certificates, signed for with the old key; as door.sh does it."""
+        self.kept_keys = self.kept_keys or ec.generate_private_key(ec.SECP256R1())
+        body = {"node_id": self.node_id, "identity_csr": self.csr(self.kept_keys)}
+        if self.role == "master":
+            body["server_csr"] = self.csr(ec.generate_private_key(ec.SECP256R1()))
+        raw, sent = self.signed(body)
+        answer = self.door.post(
+            "/v1/enrol", raw, headers=sent, content_type="application/json", expect_errors=True
+        )
+        if answer.status_int == 200 and not self.loses_answers:
+            self.key, self.kept_keys, self.identity = self.kept_keys, None, answer.json
+        return answer
+
+    def served(self):
+        """What its API would show."""
+        serial = x509.load_pem_x509_certificate(self.identity["server_cert"].encode()).serial_number
+        trust = hashlib.sha256(self.identity["cluster_ca"].replace("\n", "").encode()).hexdigest()
+        return {"server": f"{serial:X}", "trust": trust}
 
 
 class RecordingStacks(MemoryStacks):
@@ -191,6 +215,7 @@ class Stand:
         )
         self.machines = {}
         self.told = []
+        self.tokens = {"worker": "SWMTKN-w", "manager": "SWMTKN-m"}
 
     def clock(self):
         return time.time() + self.offset
@@ -269,6 +294,8 @@ class Stand:
         return out
 
     def step(self, node):
+        if not node.alive:
+            return
         if node.identity is None:
             node.enrol()
         elif not node.swarm:
@@ -278,7 +305,8 @@ class Stand:
         else:
             more = {"healthy": True, "swarm_node_id": node.engine_id, "versions": {"docker": "20.10.24"}}
             if node.role == "master":
-                more["join_tokens"] = {"worker": "SWMTKN-w", "manager": "SWMTKN-m"}
+                more["join_tokens"] = self.tokens
+                more["served"] = node.served()
                 more["swarm_nodes"] = [
                     {"id": n.engine_id, "hostname": n.node_id, "state": n.state, "role": "worker"}
                     | {"availability": n.availability, "labels": n.labels}
@@ -288,9 +316,13 @@ class Stand:
             answer = node.report("ready", 100, "ok", **more)
             if answer.status_int == 200:
                 self.instructed(answer.json)
+                if answer.json.get("renew"):
+                    node.renew()
 
     def instructed(self, answer):
         """A master does to the swarm what it is told."""
+        if answer.get("rotate_join_tokens") == hashlib.sha256(self.tokens["worker"].encode()).hexdigest():
+            self.tokens = {role: f"SWMTKN-{secrets.token_hex(8)}" for role in self.tokens}
         self.told.append({k: v for k, v in answer.items() if k in {"set_labels", "drain", "remove"}})
         for other in self.machines.values():
             if other.engine_id in answer.get("set_labels", {}):

@@ -1,5 +1,6 @@
 """``/v1/certificates``."""
 
+import urllib.parse
 from typing import Any
 
 import pydantic
@@ -11,9 +12,9 @@ from magnum_lite.models.actions import SigningRequest
 from magnum_lite.models.certificate import Certificate
 from magnum_lite.models.views import present, problems
 from magnum_lite.services import certificates as services
+from magnum_lite.services import rotation
 
 _IDENT_FIELDS = ("cluster_uuid", "bay_uuid")
-_ISSUED_PAGE = 1000
 
 
 def _answer(call: Call, uuid: str, pem: str, **more: Any) -> dict[str, Any]:
@@ -51,7 +52,33 @@ def create(call: Call) -> Answer:
     return Answer(201, _answer(call, row["uuid"], pem, csr=asked.csr))
 
 
+def rotate(call: Call, ident: str) -> Answer:
+    """Rotate a cluster's CAs, in two steps. The first call makes new ones, trusted beside the old ones: new
+    client certificates are of the new CA, and those of the old one stay good. A second call, or the end of
+    the operator's grace time (rotation_grace), ends the trust in the old CAs. Only while the status is
+    *_COMPLETE, or after a rotation that failed, which is then tried again.
+    """
+    row = rotation.rotate_ca(call.deps, call.context, ident)
+    return Answer(202, {"uuid": row["uuid"]})
+
+
+def rotate_credentials(call: Call, ident: str) -> Answer:
+    """Rotate what a cluster's nodes hold: their identities, the certificates of its API, and the join
+    tokens. Client certificates stay good. Only while the status is *_COMPLETE.
+    """
+    row = rotation.rotate_credentials(call.deps, call.context, ident)
+    return Answer(202, {"uuid": row["uuid"]})
+
+
 def issued(call: Call, ident: str) -> Answer:
-    """What a cluster's CAs issued, newest first: serial, subject, who asked, until when."""
-    rows = services.issued(call.deps, call.context, ident, _ISSUED_PAGE)
-    return Answer(body={"certificates": [present(Certificate, r, rename={}) for r in rows]})
+    """What a cluster's CAs issued, newest first: serial, subject, who asked, until when. The marker is the
+    serial of the last one of the page before.
+    """
+    most = call.deps.conf.api.max_limit
+    limit = min(call.integer("limit", most, low=1) or most, most)
+    row, found = services.issued(call.deps, call.context, ident, limit, call.query.get("marker"))
+    body: dict[str, Any] = {"certificates": [present(Certificate, r, rename={}) for r in found]}
+    if len(found) == limit:
+        query = urllib.parse.urlencode({"limit": limit, "marker": found[-1]["serial"]})
+        body["next"] = f"{call.base}/v1/certificates/{row['uuid']}/issued?{query}"
+    return Answer(body=body)
