@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from magnum_lite.models.nodegroup import GROUP_LABEL, ROLE_LABEL
 from tests.support.machine import REFUSED, engine, eventually
 
 pytestmark = [pytest.mark.local, pytest.mark.timeout(600)]
@@ -38,7 +39,8 @@ def test_swarm_has_its_nodes_and_labels(tenant, bay, client):
     found = client.nodes.list()
     assert {n.attrs["Status"]["State"] for n in found} == {"ready"}
     labelled = [n.attrs["Spec"]["Labels"] for n in found if n.attrs["Spec"]["Role"] == "worker"]
-    assert labelled == [{"storage": "ssd", "tier": "fast"}] * 2
+    mine = {"storage": "ssd", "tier": "fast", GROUP_LABEL: "default-worker", ROLE_LABEL: "worker"}
+    assert labelled == [mine] * 2
     assert {n["hostname"] for n in tenant.nodes(bay["uuid"])} == {
         n.attrs["Description"]["Hostname"] for n in found
     }
