@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from magnum_lite.local.commands import output
+from magnum_lite.local.commands import output, planning
 from magnum_lite.local.commands.invocation import Invocation, bay_argument, output_option, pass_invocation
 from magnum_lite.local.commands.templates import model_options, parse_labels
 
@@ -28,6 +28,7 @@ _NODES = ("hostname", "role", "state", "step", "healthy", "address", "floating_a
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Wait until it is complete.")
 @click.option("--timeout", type=click.IntRange(1), default=15, show_default=True, help="Minutes it may take.")
 @click.option("--retain", is_flag=True, help="Keep a bay that failed, for a look.")
+@planning.option
 @output_option
 @pass_invocation
 def create(
@@ -42,6 +43,7 @@ def create(
     wait: bool,
     timeout: int,
     retain: bool,
+    plan_only: bool,
     how: str,
     **model: Any,
 ) -> None:
@@ -63,6 +65,12 @@ def create(
         body["baymodel_id"] = made["uuid"]
     else:
         body |= {"baymodel_id": template, **templates.overrides(model)}
+    if plan_only:
+        try:
+            planning.creation(rest, body, how)
+        finally:
+            templates.discard(rest, made)
+        return
     teller = None if not wait else display.quiet() if how == "json" else display.choose()
     try:
         bay = bay_life.create(rest, body, display=teller, retain=retain)
@@ -124,13 +132,19 @@ def show(invocation: Invocation, bay: str, how: str) -> None:
 @click.command()
 @bay_argument
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Wait until nothing is left.")
+@planning.option
+@output_option
 @pass_invocation
-def delete(invocation: Invocation, bay: str, *, wait: bool) -> None:
+def delete(invocation: Invocation, bay: str, *, wait: bool, plan_only: bool, how: str) -> None:
     """Remove a bay, its certificate files here and its docker context."""
     from magnum_lite.local.commands import bay_life, display
 
     rest = invocation.rest()
-    bay_life.remove(rest, rest.find("bays", bay), display=display.choose() if wait else None)
+    found = rest.find("bays", bay)
+    if plan_only:
+        planning.deletion(rest, found, how)
+        return
+    bay_life.remove(rest, found, display=display.choose() if wait else None)
     if not wait:
         output.done(f"The deletion of {bay} is accepted.")
 
@@ -140,16 +154,28 @@ def delete(invocation: Invocation, bay: str, *, wait: bool) -> None:
 @click.argument("count", metavar="N", type=click.IntRange(0))
 @click.option("--remove", multiple=True, metavar="NODE", help="Which worker leaves; may be repeated.")
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Wait until it is done.")
+@planning.option
 @output_option
 @pass_invocation
 def resize(
-    invocation: Invocation, bay: str, count: int, remove: tuple[str, ...], *, wait: bool, how: str
+    invocation: Invocation,
+    /,
+    bay: str,
+    count: int,
+    remove: tuple[str, ...],
+    *,
+    wait: bool,
+    plan_only: bool,
+    how: str,
 ) -> None:
     """Change the number of workers to N; leaving nodes are drained first."""
     from magnum_lite.local.commands import bay_life, display
 
     rest = invocation.rest()
     found = rest.find("bays", bay)
+    if plan_only:
+        planning.resizing(rest, found, count, remove, how)
+        return
     teller = None if not wait else display.quiet() if how == "json" else display.choose()
     changed = bay_life.change(rest, found, count, remove, display=teller)
     _tell_change(changed, how, waited=wait)

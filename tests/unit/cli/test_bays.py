@@ -116,3 +116,20 @@ def test_the_watch_outlives_a_service_that_is_away(service, run, monkeypatch):
     assert result.exit_code == 0, result.output
     assert "still trying" in result.stdout
     assert next(failures, None) is None
+
+
+def test_plans_are_shown_and_not_done(bay, service, run, run_json):
+    result = run("resize", "b1", 3, "--plan")
+    assert result.exit_code == 0, result.output
+    assert "+ node b1-" in result.stdout and "nothing was changed" in result.stdout
+    assert run_json("resize", "b1", 1, "--plan", "-o", "json")["resources"]["removed"]
+    result = run("delete", "b1", "--plan")
+    assert result.stdout.count("- node b1-") == 3
+    assert run_json("show", "b1")["node_count"] == 2
+    result = run("create", "b2", "--image", "fedora-atomic-23", "--label", "registry_miror=x", "--plan")
+    assert result.exit_code == 0, result.output
+    assert "Did you mean registry_mirror?" in result.stdout
+    assert "instances" in result.stdout
+    assert [b["name"] for b in run_json("list")] == ["b1"]
+    result = run("create", "b2", "--image", "fedora-atomic-23", "--master-count", 2, "--plan")
+    assert result.exit_code == 5 and "1, 3 or 5 managers" in result.output
