@@ -97,3 +97,49 @@ class V1(pydantic.BaseModel):
     id: str = field(doc="v1.", access=READ)
     media_types: list[dict[str, str]] = field(doc="JSON.", access=READ)
     links: list[dict[str, str]] = field(doc="self and describedby.", access=READ)
+
+
+class PlanProblem(pydantic.BaseModel):
+    """Why it would fail."""
+
+    code: str = field(doc="Stable, for programs.", access=READ)
+    message: str = field(doc="In words.", access=READ)
+    field: str = field(doc="Which part of the body; empty: none by itself.", access=READ)
+
+
+class Need(pydantic.BaseModel):
+    """What it would take of a quota."""
+
+    resource: str = field(doc="Of what.", access=READ)
+    needed: int = field(doc="How much more.", access=READ)
+    limit: int | None = field(doc="The quota; null: none, or not known.", access=READ)
+    left: int | None = field(doc="What is left of it.", access=READ)
+    suffices: bool = field(doc="Whether that is enough.", access=READ)
+
+
+class PlanNodes(pydantic.BaseModel):
+    """Host names."""
+
+    added: list[str] = field(doc="Nodes that would come.", access=READ)
+    removed: list[str] = field(doc="Nodes that would go.", access=READ)
+
+
+class PlanResources(pydantic.BaseModel):
+    """Heat's preview: how many resources of each type."""
+
+    added: dict[str, int] = field(doc="Made.", access=READ)
+    updated: dict[str, int] = field(doc="Changed in place.", access=READ)
+    replaced: dict[str, int] = field(doc="Made anew.", access=READ)
+    removed: dict[str, int] = field(doc="Removed.", access=READ)
+
+
+class Plan(pydantic.BaseModel):
+    """What a request would do; nothing was stored."""
+
+    action: str = field(doc="create, update, resize, rollback, delete.", access=READ)
+    feasible: bool = field(doc="Nothing is known against it.", access=READ)
+    problems: list[PlanProblem] = field(doc="What is.", access=READ)
+    warnings: list[str] = field(doc="What has no effect.", access=READ)
+    quotas: list[Need] = field(doc="Needs and quotas.", access=READ)
+    nodes: PlanNodes = field(doc="Which nodes come and go.", access=READ)
+    resources: PlanResources | None = field(doc="Of the cloud; null: nobody could tell.", access=READ)

@@ -6,11 +6,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import pydantic_core
+
 from magnum_lite.api.dialects import Dialect
 from magnum_lite.api.errors import BadRequest
 from magnum_lite.api.versions import Version
 from magnum_lite.context import Context
 from magnum_lite.errors import InvalidInput, Problem
+from magnum_lite.models.fields import boolean
 from magnum_lite.services.deps import Deps
 
 NOTHING = object()
@@ -53,8 +56,11 @@ class Call:
         return value
 
     def flag(self, name: str) -> bool:
-        """A query argument that is true or false."""
-        return self.query.get(name, "").strip().lower() in {"true", "1", "yes", "on"}
+        """A query argument that is true or false. Nothing else: ``?plan=ture`` must not be carried out."""
+        try:
+            return bool(boolean(self.query.get(name, "false")))
+        except ValueError as error:
+            raise InvalidInput(Problem(name, str(error))) from None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +74,7 @@ class Answer:
 
 def written(body: Any) -> bytes:
     """An answer's body on the wire."""
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    return pydantic_core.to_json(body)
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -6,7 +6,9 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from magnum_lite.api import schemas, versions
+from magnum_lite.api.answers import Plan
 from magnum_lite.api.schemas import Schema, object_of
+from magnum_lite.api.shapes import one
 
 if TYPE_CHECKING:
     from magnum_lite.api.routes import Route
@@ -52,6 +54,9 @@ _ERRORS = {
     501: "The engine can not do that.",
     503: "A service that is needed does not answer; Retry-After says when to ask again.",
 }
+_NOWHERE = frozenset(
+    {"certificates", "quotas"}
+)  # what is made there has no URL of its own, or upstream tells none
 _VERSION = {"type": "string", "pattern": rf"^({'|'.join(versions.SERVICES)}) ([0-9]+\.[0-9]+|latest)$"}
 
 
@@ -162,19 +167,26 @@ def _parameters(route: "Route") -> list[Schema]:
 def _responses(route: "Route", keep: schemas.Keep) -> dict[str, Any]:
     out: dict[str, Any] = {}
     headers = {n: _ref("headers", n) for n in ("x-openstack-request-id", "OpenStack-API-Version")}
-    for code, gives in sorted(route.gives.items()):
+    for code, schema in _successes(route, keep).items():
         described: dict[str, Any] = {"description": "Success.", "headers": dict(headers)}
-        if gives:
-            described["content"] = {
-                "application/json": {"schema": schemas.answer(gives, route.dialect, keep)}
-            }
-        if code == 201:
+        if schema:
+            described["content"] = {"application/json": {"schema": schema}}
+        if code == 201 and route.path[0] not in _NOWHERE:
             described["headers"]["Location"] = _ref("headers", "Location")
         if route.method == "GET":
             described["headers"]["ETag"] = _ref("headers", "ETag")
         out[str(code)] = described
     out |= {str(c): _ref("responses", f"E{c}") for c in sorted(_refusals(route))}
     return out
+
+
+def _successes(route: "Route", keep: schemas.Keep) -> dict[int, Schema]:
+    """Status → schema, empty for no body. A plan is a 200 beside what the route gives by itself."""
+    out = {code: schemas.answer(g, route.dialect, keep) if g else {} for code, g in route.gives.items()}
+    if route.plans:
+        plan = schemas.answer(one(Plan, links=False), route.dialect, keep)
+        out[200] = {"anyOf": [out[200], plan]} if 200 in out else plan
+    return dict(sorted(out.items()))
 
 
 def _refusals(route: "Route") -> set[int]:
@@ -235,7 +247,7 @@ def _errors() -> Schema:
 
 
 def _headers() -> dict[str, Any]:
-    text = {"schema": {"type": "string"}}
+    text = {"schema": {"type": "string"}, "required": True}
     return {
         "x-openstack-request-id": text | {"description": "Also in the service's logs."},
         "OpenStack-API-Version": text | {"description": "Microversion of the answer."},
@@ -249,7 +261,7 @@ def _shared_parameters() -> dict[str, Any]:
         return {"name": name, "in": "header", "schema": schema, "description": text}
 
     low, high = versions.text(versions.MINIMUM), versions.text(versions.MAXIMUM)
-    tag = {"type": "string", "minLength": 1}
+    tag = {"type": "string"}
     return {
         "Version": header(
             versions.HEADER, _VERSION, f"Microversion, {low} to {high} or latest; absent: {low}."

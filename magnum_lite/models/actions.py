@@ -10,11 +10,15 @@ from magnum_lite.models.fields import field
 MOST_NAMED = 10_000
 
 
+def _names_node(value: Any) -> bool:
+    return isinstance(value, str | int) and not isinstance(value, bool)
+
+
 def _nodes(value: Any) -> Any:
     """A null means none; indices may be numbers."""
     if value is None:
         return []
-    if not isinstance(value, list) or len(value) > MOST_NAMED or any(isinstance(x, bool) for x in value):
+    if not isinstance(value, list) or len(value) > MOST_NAMED or not all(map(_names_node, value)):
         raise ValueError("must be a list of server ids or indices")
     return [str(x) if isinstance(x, int) else x for x in value]
 

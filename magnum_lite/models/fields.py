@@ -86,7 +86,7 @@ def integer(value: Any) -> Any:
     return value
 
 
-def _boolean(value: Any) -> Any:
+def boolean(value: Any) -> Any:
     """Strings are taken as upstream takes them: Horizon sends ``"False"``."""
     if isinstance(value, str) and value.strip().lower() in _TRUE | _FALSE:
         return value.strip().lower() in _TRUE
@@ -198,7 +198,7 @@ Port = Annotated[int, _WHOLE, wire.INTEGER, pydantic.Field(ge=1024, le=65535)]
 GiB = Annotated[int, _WHOLE, wire.INTEGER, pydantic.Field(ge=1, le=65_536)]
 Boolean = Annotated[
     bool,
-    pydantic.BeforeValidator(_boolean),
+    pydantic.BeforeValidator(boolean),
     wire.Taken(
         ("string", "integer"), {"pattern": wire.spellings(_TRUE | _FALSE), "minimum": 0, "maximum": 1}
     ),

@@ -1,7 +1,9 @@
 """``/v1/federations``: upstream accepts them and makes nothing; here there are none, and it is said."""
 
+from magnum_lite.api import paging
 from magnum_lite.api.call import Answer, Call
 from magnum_lite.errors import NotFound, Unsupported
+from magnum_lite.models.cluster import Cluster
 
 
 def _may(call: Call, verb: str) -> None:
@@ -11,12 +13,14 @@ def _may(call: Call, verb: str) -> None:
 def index(call: Call) -> Answer:
     """No federations: an empty list."""
     _may(call, "get_all")
+    paging.wanted(call, Cluster)  # arguments are checked where there is nothing to page, too
     return Answer(body={"federations": []})
 
 
 def detail(call: Call) -> Answer:
     """The same in full."""
     _may(call, "detail")
+    paging.wanted(call, Cluster)
     return Answer(body={"federations": []})
 
 
