@@ -19,7 +19,7 @@ FIRST = "1.1.1"
 ACTIVE, INCOMING, RETIRING = "active", "incoming", "retiring"
 # Of a certificate's life: renewed when the last third begins, missed when only the last sixth is left.
 _RENEW_AT, _MISSED_AT = 2 / 3, 5 / 6
-_AGAIN = 120.0  # seconds before a node that was given certificates is told again
+_AGAIN, _ASTRAY_AGAIN = 120.0, 300.0  # seconds before a node that was given certificates is told again
 
 
 class Signs(enum.Enum):
@@ -111,4 +111,4 @@ def is_due(node: Row, renewal: str, known: Sequence[Row], now: float) -> bool:
         return not told_just_now and ends(node) < last - _AGAIN
     trust = bundle((r for r in known if r["purpose"] == "cluster"), renewal)
     astray = node["role"] == "master" and bool(node["served"]) and not serves(node, trust)
-    return astray and not told_just_now
+    return astray and now - node["certified_at"] >= _ASTRAY_AGAIN
