@@ -5,12 +5,10 @@ import pytest
 from magnum_lite.db.schema import node, nodegroup
 from magnum_lite.models.nodegroup import GROUP_LABEL, ROLE_LABEL
 from magnum_lite.models.stack import GROUP_PREFIX, ResourceFault
-from tests.functional.test_conductor import machine, nodes, told
-from tests.functional.test_leases import UPDATE, killed, rows, whole
+from tests.functional.test_conductor import machine, nodes, told, write
+from tests.functional.test_leases import UPDATE, Killed, killed, rows, whole
 
 V = {"OpenStack-API-Version": "container-infra 1.14"}
-# A group that goes waits for its nodes to leave the swarm.
-POINTS = UPDATE
 
 
 def add(stand, bay, name="gpu", **more):
@@ -30,6 +28,12 @@ def remove(stand, bay, name="gpu"):
 def resize(stand, bay, count, name="gpu", leave=()):
     body = {"node_count": count, "nodegroup": name, "nodes_to_remove": list(leave)}
     stand.api.post_json(f"/v1/clusters/{bay}/actions/resize", body, headers=V)
+
+
+def ran_on(stand):
+    """The clock goes on: draining takes its time."""
+    stand.offset += 5.0
+    return True
 
 
 def servers(stand, bay, prefix):
@@ -249,7 +253,7 @@ def test_taints_and_more_managers_are_refused_with_the_reason(stand, bay):
     stand.api.post_json(f"/v1/clusters/{bay}/nodegroups", body, headers=V, status=400)
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", UPDATE)
 def test_killed_while_a_group_is_made(stand, bay, point):
     add(stand, bay)
     killed(stand, bay, point)
@@ -258,7 +262,7 @@ def test_killed_while_a_group_is_made(stand, bay, point):
     _whole(stand, bay, 5)
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", UPDATE)
 def test_killed_while_a_group_goes(stand, bay, point):
     add(stand, bay)
     stand.settle(bay)
@@ -267,6 +271,50 @@ def test_killed_while_a_group_goes(stand, bay, point):
     assert stand.settle(bay)["status"] == "UPDATE_COMPLETE"
     assert len(rows(stand, nodegroup)) == 2 and not asked(stand)
     whole(stand, bay, 3)
+
+
+@pytest.mark.parametrize("goes", [False, True])
+def test_killed_right_after_heat_took_the_change(stand, bay, goes):
+    """The answer of PUT /stacks is lost: Heat has the group, or has it no more, and no row says so."""
+    add(stand, bay)
+    if goes:
+        stand.settle(bay)
+        remove(stand, bay)
+    update = stand.stacks.update
+
+    def lost(project, stack, request):
+        update(project, stack, request)
+        raise Killed
+
+    stand.stacks.update = lost
+    with pytest.raises(Killed):
+        stand.settle(bay)
+    stand.stacks.update = update
+    write(stand, bay, lease_expires=0.0)
+    stand.ports = stand.make_ports("conductor-2")
+    assert stand.settle(bay)["status"] == "UPDATE_COMPLETE"
+    assert (group(stand, bay) is None) == goes
+    _whole(stand, bay, 3 if goes else 5)
+
+
+def test_a_group_whose_removal_fails_can_be_removed_again(stand, bay):
+    add(stand, bay)
+    stand.settle(bay)
+    remove(stand, bay)
+    key = next(iter(stand.stacks.requests[-1].parameters["node_groups"]))
+    stand.converge(bay, passes=200, until=lambda _: ran_on(stand) and not asked(stand))
+    (stack,) = stand.stacks.find(None, [])
+    fault = ResourceFault(f"{key}/swarm_nodes/0/port", "OS::Neutron::Port", "Conflict: in use")
+    stand.stacks.add_fault(stack.project_id, stack.id, fault)
+    assert stand.settle(bay)["status"] == "UPDATE_FAILED"
+    wrong = group(stand, bay)
+    assert wrong["status"] == "DELETE_FAILED" and "in use" in wrong["status_reason"]
+    assert group(stand, bay, "default-worker")["status"] == "CREATE_COMPLETE"
+    remove(stand, bay)
+    assert group(stand, bay)["status"] == "DELETE_IN_PROGRESS"
+    assert stand.settle(bay)["status"] == "UPDATE_COMPLETE"
+    assert group(stand, bay) is None
+    _whole(stand, bay, 3)
 
 
 def _whole(stand, bay, count):
