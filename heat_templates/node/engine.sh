@@ -1,7 +1,7 @@
 #!/bin/bash
-# Configures dockerd as the tenant asked, and starts it. Managers serve the Docker API on 2376 to client
-# certificates of this bay's CA; workers serve nothing. Works with the units of Debian, Ubuntu and Fedora:
-# what they pass on dockerd's command line stays as it is, the rest is in daemon.json.
+# Configures dockerd as the tenant asked, and starts it. On every node it listens on its own socket only; on
+# managers engine-api.py serves that on 2376 to client certificates of this bay's CA. Works with the units of
+# Debian, Ubuntu and Fedora: what they pass on dockerd's command line stays, the rest is in daemon.json.
 set -euo pipefail
 # shellcheck source=/dev/null
 . /etc/magnum-lite/node.env
@@ -11,20 +11,15 @@ dropin=/etc/systemd/system/docker.service.d
 
 unit=$(systemctl show --property FragmentPath --value docker.service)
 [ -n "$unit" ] || { echo 'this image has no docker.service: see "What an image must hold"' >&2; exit 1; }
-# Continued lines are joined first: Fedora's unit has its options one a line.
-start=$(sed -e ':next' -e '/\\$/{N;s/\\\n/ /;bnext' -e '}' "$unit" | sed -n 's/^ExecStart=//p' | tail -n 1)
-
 bash "$here/volume.sh"
 mkdir -p /etc/docker "$dropin"
 [ -s "$config" ] || echo '{}' > "$config"
-jq --arg driver "$STORAGE_DRIVER" --arg insecure "$INSECURE_REGISTRY" --arg mirror "$REGISTRY_MIRROR" --arg role "$ROLE" '
+jq --arg driver "$STORAGE_DRIVER" --arg insecure "$INSECURE_REGISTRY" --arg mirror "$REGISTRY_MIRROR" '
     def words: split(",") | map(gsub("^\\s+|\\s+$"; "")) | map(select(. != ""));
     . + {"log-driver": "json-file", "log-opts": {"max-size": "10m", "max-file": "3"}}
     + (if $driver == "" then {} else {"storage-driver": $driver} end)
     + (if $insecure == "" then {} else {"insecure-registries": ($insecure | words)} end)
-    + (if $mirror == "" then {} else {"registry-mirrors": [$mirror]} end)
-    + (if $role == "manager" then {tlsverify: true, tlscacert: "/etc/docker/ca.pem",
-        tlscert: "/etc/docker/server.pem", tlskey: "/etc/docker/server-key.pem"} else {} end)' "$config" > "$config.new"
+    + (if $mirror == "" then {} else {"registry-mirrors": [$mirror]} end)' "$config" > "$config.new"
 mv "$config.new" "$config"
 
 # environment NAME VALUE: a line of an EnvironmentFile. systemd undoes backslashes within double quotes.
@@ -48,9 +43,6 @@ door=${DOOR_URL#*://}
     echo '[Service]'
     echo 'EnvironmentFile=/etc/magnum-lite/engine.env'
     echo "ExecStartPre=/bin/bash $here/volume.sh"
-    if [ "$ROLE" = manager ]; then
-        printf 'ExecStart=\nExecStart=%s -H tcp://0.0.0.0:2376\n' "$start"
-    fi
 } > "$dropin/magnum-lite.conf"
 
 systemctl daemon-reload
@@ -59,5 +51,6 @@ if ! systemctl restart docker.service; then
     journalctl --unit docker.service --no-pager --lines 40 --output cat
     exit 1
 fi
+[ "$ROLE" != manager ] || systemctl enable --now engine-api.service
 # Old-style volume plug-ins must be known before the node describes itself to the swarm.
 curl --silent --max-time 30 --unix-socket /var/run/docker.sock http://engine/volumes > /dev/null

@@ -72,7 +72,16 @@ swarm_change() {
     engine POST "/nodes/$id/update?version=$(jq .Version.Index <<< "$node")" --data-binary "@$STATE/spec.json"
 }
 
-# swarm_instructions FILE: labels, drains and removals that the door's answer asks of a manager.
+# rotate_join_tokens DIGEST: replaces both, if they are still those that DIGEST names.
+rotate_join_tokens() {
+    local swarm
+    [ -n "$1" ] && swarm=$(engine GET /swarm) || return 1
+    [ "$(jq -j .JoinTokens.Worker <<< "$swarm" | sha256sum | cut -d' ' -f1)" = "$1" ] || return 0
+    jq -c .Spec <<< "$swarm" | engine POST --data-binary @- \
+        "/swarm/update?version=$(jq .Version.Index <<< "$swarm")&rotateWorkerToken=true&rotateManagerToken=true"
+}
+
+# swarm_instructions FILE: labels, drains, removals and new join tokens that the door's answer asks of a manager.
 swarm_instructions() {
     local id
     for id in $(jq -r '.set_labels // {} | keys[] | select(test("^[a-z0-9]+$"))' "$1"); do
@@ -86,4 +95,5 @@ swarm_instructions() {
     for id in $(jq -r '.remove // [] | .[] | select(test("^[a-z0-9]+$"))' "$1"); do
         engine DELETE "/nodes/$id?force=true" || true
     done
+    rotate_join_tokens "$(jq -r '.rotate_join_tokens // empty' "$1")" || true
 }

@@ -24,8 +24,21 @@ CONFIG = "/etc/magnum-lite"
 SCRIPTS = "/usr/local/lib/magnum-lite"
 UNITS = "/etc/systemd/system"
 
-_SCRIPTS = ("boot.sh", "door.sh", "engine.sh", "swarm.sh", "volume.sh", "magnum-lite-agent")
-_UNITS = ("magnum-lite-boot.service", "magnum-lite-agent.service", "magnum-lite-agent.timer")
+_SCRIPTS = (
+    "boot.sh",
+    "door.sh",
+    "engine.sh",
+    "engine-api.py",
+    "swarm.sh",
+    "volume.sh",
+    "magnum-lite-agent",
+)
+_UNITS = (
+    "engine-api.service",
+    "magnum-lite-boot.service",
+    "magnum-lite-agent.service",
+    "magnum-lite-agent.timer",
+)
 _PROXY = re.compile(r"https?://[^\s/]+/?")
 _KEY = re.compile(r"[a-z0-9@.-]+ AAAA[A-Za-z0-9+/=]+")
 

@@ -26,11 +26,6 @@ UNITS = {
     "fedora": "[Service]\nEnvironmentFile=-/etc/sysconfig/docker\nExecStart=/usr/bin/dockerd \\\n"
     "          --host=fd:// \\\n          --exec-opt native.cgroupdriver=systemd \\\n          $OPTIONS\n",
 }
-START = {
-    "debian": "/usr/sbin/dockerd -H fd:// --containerd=/run/containerd/containerd.sock $DOCKER_OPTS",
-    "ubuntu": "/usr/bin/dockerd -H fd:// --containerd=/run/containerd/containerd.sock",
-    "fedora": "/usr/bin/dockerd --host=fd:// --exec-opt native.cgroupdriver=systemd $OPTIONS",
-}
 
 
 @pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not installed here")
@@ -73,7 +68,11 @@ def machine(tmp_path):
     for directory in (etc / "magnum-lite", etc / "docker", etc / "systemd/system", fakes):
         directory.mkdir(parents=True)
     (etc / "magnum-lite/volume").write_text("")
-    for name, answer in (("systemctl", f'[ "$1" != show ] || echo {unit}'), ("journalctl", ""), ("curl", "")):
+    for name, answer in (
+        ("systemctl", f'echo "$*" >> /etc/calls; [ "$1" != show ] || echo {unit}'),
+        ("journalctl", ""),
+        ("curl", ""),
+    ):
         (fakes / name).write_text(f"#!/bin/bash\n{answer}\n")
         (fakes / name).chmod(0o755)
 
@@ -97,21 +96,20 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for a mou
 
 @needs_root
 @pytest.mark.parametrize("distribution", UNITS)
-def test_a_manager_serves_tls_and_keeps_its_images_command(machine, distribution):
-    etc = machine("manager", spec(), UNITS[distribution])
-    config = json.loads((etc / "docker/daemon.json").read_text())
-    assert config["tlsverify"] is True
-    assert config["storage-driver"] == "overlay2"
-    lines = (etc / "systemd/system/docker.service.d/magnum-lite.conf").read_text().splitlines()
-    starts = [" ".join(x.removeprefix("ExecStart=").split()) for x in lines if x.startswith("ExecStart=")]
-    assert starts == ["", f"{START[distribution]} -H tcp://0.0.0.0:2376"]
+def test_the_engine_itself_serves_its_socket_only_as_its_image_has_it(machine, distribution):
+    for role in ("manager", "worker"):
+        etc = machine(role, spec(), UNITS[distribution])
+        config = json.loads((etc / "docker/daemon.json").read_text())
+        assert config["storage-driver"] == "overlay2"
+        assert not [k for k in config if k.startswith(("tls", "hosts"))]
+        assert "ExecStart=" not in (etc / "systemd/system/docker.service.d/magnum-lite.conf").read_text()
 
 
 @needs_root
-def test_a_worker_serves_nothing(machine):
-    etc = machine("worker", spec(), UNITS["debian"])
-    assert not [k for k in json.loads((etc / "docker/daemon.json").read_text()) if k.startswith("tls")]
-    assert "ExecStart=" not in (etc / "systemd/system/docker.service.d/magnum-lite.conf").read_text()
+@pytest.mark.parametrize(("role", "serves"), [("manager", True), ("worker", False)])
+def test_only_managers_serve_the_api(machine, role, serves):
+    etc = machine(role, spec(), UNITS["debian"])
+    assert ("enable --now engine-api.service" in (etc / "calls").read_text()) == serves
 
 
 @needs_root
