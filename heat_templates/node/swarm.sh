@@ -77,8 +77,7 @@ rotate_join_tokens() {
     local swarm
     [ -n "$1" ] && swarm=$(engine GET /swarm) || return 1
     [ "$(jq -j .JoinTokens.Worker <<< "$swarm" | sha256sum | cut -d' ' -f1)" = "$1" ] || return 0
-    jq -c .Spec <<< "$swarm" | engine POST --data-binary @- \
-        "/swarm/update?version=$(jq .Version.Index <<< "$swarm")&rotateWorkerToken=true&rotateManagerToken=true"
+    jq -c .Spec <<< "$swarm" | engine POST "/swarm/update?version=$(jq .Version.Index <<< "$swarm")&rotateWorkerToken=true&rotateManagerToken=true" --data-binary @-
 }
 
 # swarm_instructions FILE: labels, drains, removals and new join tokens that the door's answer asks of a manager.
