@@ -29,7 +29,8 @@ def tenant(machine):
 
 
 def servers(tenant, uuid):
-    return {n["hostname"].split("-", 2)[-1].split("-", 1)[-1]: n["server_id"] for n in tenant.nodes(uuid)}
+    """What a host name says behind the bay's name and uuid → server."""
+    return {n["hostname"].split("-", 2)[-1]: n["server_id"] for n in tenant.nodes(uuid)}
 
 
 def hosts_of(client, service):
