@@ -1,11 +1,12 @@
 """How API and node door speak to a conductor: ``cast`` to nudge, ``call`` for what needs a key.
 
-Domain errors travel as data, so that no exception class is built from the wire.
+Domain errors travel as data, so that no exception class is built from the wire. oslo.messaging is a third of
+an API worker's memory and start, so it is imported by the first request that needs it; most only read.
 """
 
+import threading
+from collections.abc import Callable
 from typing import Any
-
-import oslo_messaging
 
 from magnum_lite import errors
 from magnum_lite.context import Context
@@ -20,6 +21,8 @@ _ERRORS: dict[str, type[errors.MagnumLiteError]] = {
 
 def transport(conf: Any) -> Any:
     """The message bus of ``transport_url``; oslo.messaging insists on the global configuration."""
+    import oslo_messaging
+
     return oslo_messaging.get_rpc_transport(conf)
 
 
@@ -47,17 +50,32 @@ def _raise(found: dict[str, Any]) -> None:
 
 
 class Conductors:
-    """A client's view of all conductors."""
+    """A client's view of all conductors. ``make_bus`` gives the transport, once, when first needed."""
 
-    def __init__(self, bus: Any, *, timeout: int) -> None:
-        target = oslo_messaging.Target(topic=TOPIC, namespace=NAMESPACE, version=VERSION)
-        self._client = oslo_messaging.get_rpc_client(bus, target, timeout=timeout)
+    def __init__(self, make_bus: Callable[[], Any], *, timeout: int) -> None:
+        self._make_bus = make_bus
+        self._timeout = timeout
+        self._lock = threading.Lock()
+        self._made: Any = None
+
+    @property
+    def _client(self) -> Any:
+        with self._lock:
+            if self._made is None:
+                import oslo_messaging
+
+                target = oslo_messaging.Target(topic=TOPIC, namespace=NAMESPACE, version=VERSION)
+                self._made = oslo_messaging.get_rpc_client(self._make_bus(), target, timeout=self._timeout)
+            return self._made
 
     def look(self, cluster_uuid: str) -> None:
         """Nudge: something about this cluster changed. Losing it costs latency, never correctness."""
+        client = self._client
+        from oslo_messaging import MessagingException
+
         try:
-            self._client.cast({}, "look", cluster_uuid=cluster_uuid)
-        except oslo_messaging.MessagingException:
+            client.cast({}, "look", cluster_uuid=cluster_uuid)
+        except MessagingException:
             return
 
     def sign(self, context: Context, cluster_uuid: str, csr: str, ttl: int | None) -> str:
@@ -81,9 +99,12 @@ class Conductors:
         return self._call("join_token", node_id=node_id)
 
     def _call(self, method: str, **arguments: Any) -> Any:
+        client = self._client
+        from oslo_messaging import MessagingException
+
         try:
-            answer = self._client.call({}, method, **arguments)
-        except oslo_messaging.MessagingException as error:
+            answer = client.call({}, method, **arguments)
+        except MessagingException as error:
             raise errors.Unavailable("conductor") from error
         except Exception as error:  # a built-in one, remade from the wire: its text is not for callers
             raise errors.MagnumLiteError("The conductor failed; its log says more.") from error

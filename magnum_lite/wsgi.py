@@ -2,10 +2,15 @@
 
 import os
 
-from magnum_lite import config, rpc
+from oslo_log import log
+
+from magnum_lite import concurrency, config, rpc
 from magnum_lite.api.app import make_application, make_deps
 
+concurrency.choose("threading")
 _CONF = config.load(
     ["--config-file", os.environ.get("MAGNUM_LITE_CONFIG", "/etc/magnum_lite/magnum_lite.conf")]
 )
-application = make_application(make_deps(_CONF, rpc.transport(_CONF)))
+log.setup(_CONF, "magnum_lite")
+deps = make_deps(_CONF, lambda: rpc.transport(_CONF))
+application = make_application(deps)

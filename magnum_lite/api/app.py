@@ -1,11 +1,12 @@
 """The WSGI application: pecan behind keystonemiddleware."""
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import pecan
-from keystonemiddleware import auth_token
-from oslo_middleware import healthcheck, http_proxy_to_wsgi
+from oslo_middleware import healthcheck
+from pecan.core import ExplicitPecan
 
 from magnum_lite.api import call as calls
 from magnum_lite.api import etags, routes
@@ -22,10 +23,6 @@ Wsgi = Callable[..., Any]
 class Root:
     """Pecan's only controller: ``api/routes.py`` has chosen the handler before."""
 
-    @pecan.expose()
-    def _route(self, args: Any, request: Any) -> Any:  # noqa: ARG002  pecan's hook for own routing
-        return self.work, []
-
     @pecan.expose(content_type="application/json")
     def work(self, request: Any, response: Any) -> None:
         """Run the handler; write its answer."""
@@ -36,6 +33,7 @@ class Root:
             call = etags.guarded(wanted, reader, call, arguments)
         answer = route.handler(call, *arguments)
         response.status = answer.status
+        response.content_type = "application/json"
         response.headers.update(answer.headers)
         raw = b"" if answer.body is None else calls.written(answer.body)
         if reads:
@@ -45,37 +43,64 @@ class Root:
         response.body = raw
 
 
-def make_deps(conf: Any, bus: Any) -> Deps:
-    """The real ports."""
+class Application(ExplicitPecan):
+    """Pecan without its search for controllers and without looking at their signatures in every request,
+    which takes longer than all the rest of a small answer.
+    """
+
+    def route(self, req: Any, node: Root, path: str) -> tuple[Any, list[str]]:  # noqa: ARG002
+        """The only controller there is."""
+        return node.work, []
+
+    def invoke_controller(self, controller: Any, args: Any, kwargs: Any, state: Any) -> None:  # noqa: ARG002
+        """It takes what it is given, and writes the answer itself."""
+        controller(*args)
+
+
+def make_deps(conf: Any, make_bus: Callable[[], Any]) -> Deps:
+    """The real ports; ``make_bus`` gives the message bus when it is first needed."""
     return Deps(
         conf=conf,
         database=Database(conf.database.connection, pool_size=conf.database.pool_size),
         policy=Policy(conf),
         lookups=CloudLookups(conf),
-        conductors=Conductors(bus, timeout=conf.api.rpc_timeout),
+        conductors=Conductors(make_bus, timeout=conf.api.rpc_timeout),
     )
 
 
 def bare_application(deps: Deps) -> Wsgi:
     """Pecan alone. What stands before it must have checked who calls."""
-    application: Wsgi = pecan.Pecan(
-        Root(),
-        hooks=lambda: [RequestHook(deps)],
-        guess_content_type_from_ext=False,
-        force_canonical=False,
-        use_context_locals=False,
+    application: Wsgi = Application(
+        Root(), hooks=[RequestHook(deps)], guess_content_type_from_ext=False, force_canonical=False
     )
     return application
+
+
+class _Guard:
+    """The application behind keystonemiddleware. That is imported by the first request that needs it, as it
+    is a third of a worker's start.
+    """
+
+    def __init__(self, api: Wsgi, conf: Any) -> None:
+        self._api, self._conf = api, conf
+        self._lock = threading.Lock()
+        self._made: Wsgi | None = None
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        with self._lock:  # made once, however many ask first
+            if self._made is None:
+                from keystonemiddleware import auth_token
+
+                options = {"oslo_config_config": self._conf, "service_type": "container-infra"}
+                self._made = auth_token.AuthProtocol(self._api, options | {"delay_auth_decision": False})
+            guarded = self._made
+        return guarded(environ, start_response)
 
 
 def make_application(deps: Deps) -> Wsgi:
     """The whole pipeline."""
     api = bare_application(deps)
-    guarded = auth_token.AuthProtocol(
-        api,
-        {"oslo_config_config": deps.conf, "delay_auth_decision": False, "service_type": "container-infra"},
-    )
-
+    guarded = _Guard(api, deps.conf)
     health = healthcheck.Healthcheck(None, {"backends": ""})
 
     def pipeline(environ: dict[str, Any], start_response: Any) -> Any:
@@ -87,6 +112,8 @@ def make_application(deps: Deps) -> Wsgi:
 
     checked: Wsgi = pipeline
     if deps.conf.api.proxied:
+        from oslo_middleware import http_proxy_to_wsgi
+
         options = {"oslo_config_config": deps.conf, "enable_proxy_headers_parsing": True}
         checked = http_proxy_to_wsgi.HTTPProxyToWSGI(checked, options)
     return checked

@@ -177,6 +177,11 @@ ROUTES: tuple[Route, ...] = (
 # fmt: on
 
 
+_BY_SHAPE: dict[tuple[int, tuple[str, ...]], list[Route]] = {}  # by length and first word, which is fixed
+for _route in ROUTES:
+    _BY_SHAPE.setdefault((len(_route.path), _route.path[:1]), []).append(_route)
+
+
 def _matches(route: Route, parts: tuple[str, ...]) -> bool:
     return len(route.path) == len(parts) and all(
         want == got or (want[:1] == "{" and got) for want, got in zip(route.path, parts, strict=True)
@@ -189,7 +194,7 @@ def candidates(path: str) -> tuple[tuple[Route, ...], tuple[str, ...]]:
     if not parts:
         return (ROOT,), ()
     parts = parts[1:] if parts[0] == "v1" else parts
-    found = [r for r in ROUTES if _matches(r, parts)]
+    found = [r for r in _BY_SHAPE.get((len(parts), parts[:1]), ()) if _matches(r, parts)]
     if found:
         fewest = min(sum(p[:1] == "{" for p in r.path) for r in found)
         found = [r for r in found if sum(p[:1] == "{" for p in r.path) == fewest]

@@ -8,9 +8,6 @@ import urllib.parse
 from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
-from keystoneauth1 import exceptions as ka
-from keystoneauth1 import session as ks
-
 from magnum_lite.context import Context
 from magnum_lite.errors import Ambiguous, Forbidden, NotFound, Unavailable
 
@@ -159,6 +156,10 @@ class CloudLookups:
 
     def _get(self, context: Context, service: str, path: str) -> dict[str, Any] | None:
         """A JSON answer, None on 404."""
+        # Late: an API worker that only reads its own database stays small.
+        from keystoneauth1 import exceptions as ka
+        from keystoneauth1 import session as ks
+
         session = ks.Session(auth=context.auth, verify=self._verify, timeout=self._timeout)
         try:
             base = session.get_endpoint(

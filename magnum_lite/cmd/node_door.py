@@ -18,7 +18,7 @@ def main(argv: list[str] | None = None) -> int:
     from magnum_lite.nodes.deps import DoorDeps
 
     log.setup(conf, "magnum_lite")
-    conductors = rpc.Conductors(rpc.transport(conf), timeout=conf.api.rpc_timeout)
+    conductors = rpc.Conductors(lambda: rpc.transport(conf), timeout=conf.api.rpc_timeout)
     door = make_application(DoorDeps(conf, Database(conf.database.connection), conductors))
     options = conf.node_door
     server = serving.serve(door, options.host, options.port, (options.cert_file, options.key_file))

@@ -26,11 +26,11 @@ def main(argv: list[str]) -> int:
 
     log.setup(conf, "magnum_lite")
     bus = rpc.transport(conf)
-    deps = make_deps(conf, bus)
+    deps = make_deps(conf, lambda: bus)
     conductor = ConductorService(make_ports(conf), bus)
     conductor.start()
     door = make_door(
-        DoorDeps(conf=conf, database=deps.database, conductors=Conductors(bus, timeout=conf.api.rpc_timeout))
+        DoorDeps(conf=conf, database=deps.database, conductors=Conductors(lambda: bus, timeout=conf.api.rpc_timeout))
     )
     servers = [
         serving.serve(make_application(deps), conf.api.host, conf.api.port),

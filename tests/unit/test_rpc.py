@@ -45,7 +45,7 @@ def served(bus):
         server = oslo_messaging.get_rpc_server(bus, target, [endpoint], executor="threading")
         server.start()
         servers.append(server)
-        return rpc.Conductors(bus, timeout=timeout)
+        return rpc.Conductors(lambda: bus, timeout=timeout)
 
     yield serve
     for server in servers:
@@ -98,7 +98,7 @@ def test_a_conductor_that_is_silent(served):
 
 
 def test_no_conductor_at_all(bus):
-    client = rpc.Conductors(bus, timeout=1)
+    client = rpc.Conductors(lambda: bus, timeout=1)
     client.look("uuid")  # nobody hears it, nobody minds
     with pytest.raises(errors.Unavailable):
         client.join_token("node")
