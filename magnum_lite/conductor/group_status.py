@@ -10,6 +10,7 @@ from magnum_lite.conductor.work import Work
 from magnum_lite.db.rows import Row
 from magnum_lite.drivers import assembly
 from magnum_lite.models.status import COMPLETE, FAILED, IN_PROGRESS, Action, NodeState, is_busy
+from magnum_lite.orchestration.faults import is_consequence
 
 
 def note_changes(work: Work) -> None:
@@ -79,7 +80,9 @@ def _is_whole(work: Work, group: Row) -> bool:
 
 
 def blame(work: Work, faults: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """Faults (host name or resource → why) by the uuid of the node group that they are about."""
+    """Faults (host name or resource → why) by the uuid of the node group that they are about. What Heat only
+    stopped because of something else is no group's fault.
+    """
     hosts = {n["hostname"]: n["nodegroup_id"] for n in work.nodes}
     keys = {(g["role"] == "master", assembly.key_of(g)): g["uuid"] for g in work.groups}
     out: dict[str, dict[str, str]] = {}
@@ -88,7 +91,7 @@ def blame(work: Work, faults: Mapping[str, str]) -> dict[str, dict[str, str]]:
         if uuid is None and (found := work.driver.group_of(where)) is not None:
             role, key = found
             uuid = keys.get((role == "master", key))
-        if uuid is not None:
+        if uuid is not None and (where in hosts or not is_consequence(why)):
             out.setdefault(uuid, {})[where] = why
     return out
 

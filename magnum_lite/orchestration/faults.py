@@ -14,6 +14,11 @@ from magnum_lite.orchestration.growth import link
 _CANCELLED = ("aborted", "cancelled", "canceled")
 
 
+def is_consequence(reason: str) -> bool:
+    """Whether a resource was only stopped because something else had failed."""
+    return any(word in reason.casefold() for word in _CANCELLED)
+
+
 def _path(resource: Mapping[str, Any], holders: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
     names: list[str] = []
     seen = resource
@@ -39,8 +44,7 @@ def faults_of(resources: Iterable[Mapping[str, Any]]) -> list[ResourceFault]:
 
     def order(entry: tuple[tuple[str, ...], Mapping[str, Any]]) -> tuple[bool, bool, int, tuple[str, ...]]:
         path, item = entry
-        reason = (item.get("resource_status_reason") or "").casefold()
-        return any(word in reason for word in _CANCELLED), path in above, -len(path), path
+        return is_consequence(item.get("resource_status_reason") or ""), path in above, -len(path), path
 
     return [
         ResourceFault("/".join(path), item["resource_type"], item.get("resource_status_reason") or "")

@@ -167,7 +167,8 @@ class HeatStacks:
                 grown[hidden.output] = {**(grown.get(hidden.output) or {}), hidden.member: value}
         for name, nested_id in growth.node_groups(stack.id, found).items():
             members = dict((grown.get(name) or {}).get("nodes") or {})
-            with _translated(nested_id):
+            inside: list[dict[str, Any]] = []
+            with contextlib.suppress(StackNotFound), _translated(nested_id):  # it may go just now
                 inside = [item.to_dict() for item in client.resources.list(nested_id, nested_depth=1)]
             for hidden in growth.hidden_in_group(nested_id, inside, members):
                 if (value := self._output(stack, hidden)) is not None:

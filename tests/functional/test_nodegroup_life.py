@@ -152,6 +152,10 @@ def test_what_heat_says_of_a_groups_resource_is_about_that_group(stand, bay):
     (stack,) = stand.stacks.find(None, [])
     key = next(iter(stand.stacks.requests[-1].parameters["node_groups"]))
     reason = "ResourceInError: No valid host was found"
+    stopped = ResourceFault(
+        "swarm_nodes", "OS::Heat::ResourceGroup", "UPDATE aborted (Task update cancelled)"
+    )
+    stand.stacks.add_fault(stack.project_id, stack.id, stopped)
     fault = ResourceFault(f"{key}/swarm_nodes/0/server", "OS::Nova::Server", reason)
     stand.stacks.add_fault(stack.project_id, stack.id, fault)
     found = stand.converge(bay)
