@@ -7,7 +7,7 @@ T ?= tests
 # The last line of bootstrap's output is the directory of the environment's programs.
 BIN = $$(tools/bootstrap.sh | tail -n 1)
 
-.PHONY: help demo test lint quick api bench fuzz clean
+.PHONY: help demo test lint quick api samples bench fuzz clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -30,6 +30,12 @@ fuzz: ## New bad input, N times as much as in `make test` (N=100)
 api: ## Write doc/api.rst and the API snapshot anew, after a change of the API that is meant
 	@bin="$(BIN)"; "$$bin/python" -W ignore -m magnum_lite.cmd.manage api reference > doc/api.rst
 	@bin="$(BIN)"; "$$bin/python" -W ignore -m magnum_lite.cmd.manage api outline > tests/functional/snapshots/api.txt
+
+samples: ## Write the sample configuration and policy under etc/ anew, after a change of options or rules
+	@bin="$(BIN)"; "$$bin/python" -W ignore -c 'from oslo_config import generator as g; g.main()' \
+		--config-file etc/magnum_lite/config-generator.conf; \
+	"$$bin/python" -W ignore -c 'from oslo_policy import generator as g; g.generate_sample()' \
+		--namespace magnum_lite --output-file etc/magnum_lite/policy.yaml.sample
 
 bench: ## Measure (see benchmarks/)
 	@bin="$(BIN)"; exec "$$bin/python" -m benchmarks

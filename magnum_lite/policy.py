@@ -1,5 +1,6 @@
 """Who may do what: upstream's rule names and defaults (API.md 1.9), with our changes, overridable by
-the operator's policy file. Objects of other projects are 404 before any rule is asked.
+the operator's policy file. Objects of other projects are 404 before any rule is asked; an administrator sees
+those of all projects where the rule ``…_all_projects`` says so.
 """
 
 from typing import Any
@@ -10,20 +11,25 @@ from oslo_policy import policy
 from magnum_lite.context import Context
 from magnum_lite.errors import Forbidden
 
-_ADMIN = "rule:context_is_admin"
-_MEMBER = "rule:admin_or_member"
-_READER = "rule:admin_or_reader"
-
-_BASE = [
-    policy.RuleDefault("context_is_admin", "role:admin"),
-    policy.RuleDefault(
-        "admin_or_member", "rule:context_is_admin or (role:member and project_id:%(project_id)s)"
-    ),
-    policy.RuleDefault(
-        "admin_or_reader", "rule:context_is_admin or (role:reader and project_id:%(project_id)s)"
-    ),
-    policy.RuleDefault("admin_api", _ADMIN),
-]
+# Operators' files of upstream name these; "member_user" is a member who made the object.
+_BASE = {
+    "context_is_admin": "role:admin",
+    "admin_api": "rule:context_is_admin",
+    "is_user": "user_id:%(user_id)s",
+    "admin_or_owner": "rule:context_is_admin or project_id:%(project_id)s",
+    "admin_or_user": "rule:context_is_admin or rule:is_user",
+    "project_reader": "role:reader and project_id:%(project_id)s",
+    "project_member": "role:member and project_id:%(project_id)s",
+    "admin_or_project_reader": "rule:context_is_admin or rule:project_reader",
+    "admin_or_project_member": "rule:context_is_admin or rule:project_member",
+    "admin_or_project_reader_user": "rule:context_is_admin or (rule:project_reader and rule:is_user)",
+    "admin_or_project_member_user": "rule:context_is_admin or (rule:project_member and rule:is_user)",
+    "project_reader_deny_cluster_user": "rule:project_reader",
+    "project_member_deny_cluster_user": "rule:project_member",
+    "admin_or_project_reader_deny_cluster_user": "rule:admin_or_project_reader",
+    "admin_or_project_member_deny_cluster_user": "rule:admin_or_project_member",
+    "admin_or_project_member_user_or_cluster_user": "rule:admin_or_project_member_user",
+}
 _WRITES = {
     "cluster": ("create", "update", "delete", "resize", "upgrade", "update_health_status"),
     "clustertemplate": ("create", "update", "delete"),
@@ -42,20 +48,30 @@ _READS = {
     "stats": ("get_all",),
     "quota": ("get",),
 }
+_EVERYWHERE = ("get_one", "get_all", "detail", "update", "delete")
 _ADMINS = {
-    "cluster": ("get_all_all_projects", "detail_all_projects", "get_one_all_projects"),
-    "clustertemplate": ("publish", "get_all_all_projects"),
+    "cluster": (*(f"{verb}_all_projects" for verb in _EVERYWHERE), "upgrade_all_projects"),
+    "clustertemplate": (*(f"{verb}_all_projects" for verb in _EVERYWHERE), "publish"),
+    "nodegroup": ("get_one_all_projects", "get_all_all_projects"),
     "quota": ("create", "update", "delete", "get_all"),
     "magnum-service": ("get_all",),
+}
+_WHO = {
+    "rule:admin_or_project_member": "Change",
+    "rule:admin_or_project_reader": "Read",
+    "rule:context_is_admin": "Administer",
 }
 
 
 def list_rules() -> list[Any]:
     """Entry point of oslo.policy's sample generator."""
-    rules = list(_BASE)
-    for table, default in ((_WRITES, _MEMBER), (_READS, _READER), (_ADMINS, _ADMIN)):
+    rules = [policy.RuleDefault(name, check) for name, check in _BASE.items()]
+    for table, (default, word) in zip((_WRITES, _READS, _ADMINS), _WHO.items(), strict=True):
         for noun, verbs in table.items():
-            rules += [policy.RuleDefault(f"{noun}:{verb}", default) for verb in verbs]
+            rules += [
+                policy.RuleDefault(f"{noun}:{verb}", default, description=f"{word}: {noun} {verb}.")
+                for verb in verbs
+            ]
     return rules
 
 
@@ -68,9 +84,14 @@ class Policy:
         self._enforcer.suppress_default_change_warnings = True
         self._enforcer.register_defaults(list_rules())
 
-    def allows(self, context: Context, rule: str, project_id: str | None = None) -> bool:
-        """Whether the caller may; ``project_id`` is the object's (default: his own)."""
-        target = {"project_id": context.project_id if project_id is None else project_id}
+    def allows(
+        self, context: Context, rule: str, project_id: str | None = None, user_id: str | None = None
+    ) -> bool:
+        """Whether the caller may; ``project_id`` and ``user_id`` are the object's (default: his own)."""
+        target = {
+            "project_id": context.project_id if project_id is None else project_id,
+            "user_id": context.user_id if user_id is None else user_id,
+        }
         # admin implies member implies reader, also where Keystone does not list implied roles
         credentials = context.to_policy()
         roles = set(credentials["roles"])
@@ -78,7 +99,13 @@ class Policy:
             roles |= {"member", "reader"}
         return bool(self._enforcer.enforce(rule, target, credentials | {"roles": sorted(roles)}))
 
-    def check(self, context: Context, rule: str, project_id: str | None = None) -> None:
+    def is_admin(self, context: Context) -> bool:
+        """Whether the caller is an administrator of all projects."""
+        return self.allows(context, "context_is_admin")
+
+    def check(
+        self, context: Context, rule: str, project_id: str | None = None, user_id: str | None = None
+    ) -> None:
         """Raise Forbidden unless allowed."""
-        if not self.allows(context, rule, project_id):
+        if not self.allows(context, rule, project_id, user_id):
             raise Forbidden(f"Policy doesn't allow {rule} to be performed.")

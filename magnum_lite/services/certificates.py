@@ -19,8 +19,8 @@ _PURPOSES = {
 def ca(deps: Deps, context: Context, ident: str, ca_type: str | None) -> tuple[Row, str]:
     """The cluster and the PEM of its CA; an unknown type means the cluster's CA, as upstream."""
     with deps.database.read() as connection:
-        row = clusters.get(connection, ident, scope(context))
-        deps.policy.check(context, "certificate:get", row["project_id"])
+        row = clusters.get(connection, ident, scope(deps, context, "cluster:get_one"))
+        deps.policy.check(context, "certificate:get", row["project_id"], row["user_id"])
         purpose = _PURPOSES.get(ca_type or "kubernetes", Purpose.CLUSTER)
         pem = db.ca_bundle(connection, row["uuid"], purpose.value)
         if not pem and purpose is not Purpose.CLUSTER:
@@ -36,22 +36,20 @@ def sign(
     """The cluster and a client certificate. An unknown cluster is the field's fault (400)."""
     try:
         with deps.database.read() as connection:
-            row = clusters.get(connection, ident, scope(context))
+            row = clusters.get(connection, ident, scope(deps, context, "cluster:get_one"))
     except NotFound as error:
         raise InvalidInput(Problem(field, error.message)) from None
-    deps.policy.check(context, "certificate:create", row["project_id"])
+    deps.policy.check(context, "certificate:create", row["project_id"], row["user_id"])
     return row, deps.conductors.sign(context, row["uuid"], csr, ttl)
 
 
-def issued(
-    deps: Deps, context: Context, ident: str, limit: int, marker: str | None
-) -> tuple[Row, list[Row]]:
+def issued(deps: Deps, context: Context, ident: str, limit: int, marker: str | None) -> tuple[Row, list[Row]]:
     """The cluster and a page of what was issued for it, newest first. Raises InvalidInput for a marker that
     is no serial of it.
     """
     with deps.database.read() as connection:
-        row = clusters.get(connection, ident, scope(context))
-        deps.policy.check(context, "certificate:get", row["project_id"])
+        row = clusters.get(connection, ident, scope(deps, context, "cluster:get_one"))
+        deps.policy.check(context, "certificate:get", row["project_id"], row["user_id"])
         try:
             return row, db.of_cluster(connection, row["uuid"], limit, marker)
         except NotFound:

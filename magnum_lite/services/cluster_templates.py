@@ -76,19 +76,20 @@ def page(deps: Deps, context: Context, wanted: Page, rule: str = "clustertemplat
     """One page of what the caller sees."""
     deps.policy.check(context, rule)
     with deps.database.read() as connection:
-        return db.page(connection, scope(context), wanted)
+        mine = scope(deps, context, rule)
+        return db.page(connection, mine, wanted)
 
 
 def get(deps: Deps, context: Context, ident: str) -> Row:
     """One that the caller sees. Raises NotFound, Ambiguous."""
     deps.policy.check(context, "clustertemplate:get")
     with deps.database.read() as connection:
-        return db.get(connection, ident, scope(context))
+        return db.get(connection, ident, scope(deps, context, "clustertemplate:get_one"))
 
 
 def _own(deps: Deps, context: Context, ident: str, verb: str) -> Row:
     with deps.database.read() as connection:
-        row = db.get(connection, ident, scope(context))
+        row = db.get(connection, ident, scope(deps, context, f"clustertemplate:{verb}"))
     deps.policy.check(context, f"clustertemplate:{verb}", row["project_id"])
     return row
 

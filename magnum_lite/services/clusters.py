@@ -68,7 +68,7 @@ def label_warnings(row: Row) -> list[str]:
 def delete(deps: Deps, context: Context, ident: str) -> None:
     """Accept a deletion; a second one meanwhile is fine."""
     with deps.database.write() as connection:
-        row = db.get(connection, ident, scope(context))
+        row = db.get(connection, ident, scope(deps, context, "cluster:delete"))
         deps.policy.check(context, "cluster:delete", row["project_id"])
         again = row["action"] == Action.DELETE and row["observed_generation"] == row["generation"]
         if row["action"] == Action.DELETE and not again:
@@ -81,7 +81,7 @@ def delete(deps: Deps, context: Context, ident: str) -> None:
 def set_health(deps: Deps, context: Context, ident: str, changes: Mapping[str, Any]) -> Row:
     """What an auto-healer found."""
     with deps.database.write() as connection:
-        row = db.get(connection, ident, scope(context))
+        row = db.get(connection, ident, scope(deps, context, "cluster:update"))
         deps.policy.check(context, "cluster:update_health_status", row["project_id"])
         db.set_health(
             connection, row["uuid"], changes.get("health_status"), changes.get("health_status_reason")

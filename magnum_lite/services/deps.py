@@ -33,6 +33,9 @@ class Deps:
     conductors: ConductorPort
 
 
-def scope(context: Context) -> str | None:
-    """The project whose objects the caller sees; None: all of them."""
-    return None if context.is_admin else context.project_id
+def scope(deps: Deps, context: Context, verb: str) -> str | None:
+    """The project whose objects the caller sees; None: all of them. ``verb``: whose rule
+    ``<verb>_all_projects`` opens them to an administrator (``cluster:get_one``).
+    """
+    everywhere = deps.policy.is_admin(context) and deps.policy.allows(context, f"{verb}_all_projects")
+    return None if everywhere else context.project_id

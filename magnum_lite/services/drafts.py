@@ -66,10 +66,14 @@ def has_floating_ips(row: Row) -> bool:
 def _template(deps: Deps, context: Context, ident: str, field: str) -> Row:
     try:
         with deps.database.read() as connection:
-            template = templates_db.get(connection, ident, scope(context))
+            template = templates_db.get(connection, ident, scope(deps, context, "clustertemplate:get_one"))
     except NotFound as error:
         raise NotFound("Baymodel" if field == "baymodel_id" else error.kind, ident) from None
-    if template["hidden"] and template["project_id"] != context.project_id and not context.is_admin:
+    if (
+        template["hidden"]
+        and template["project_id"] != context.project_id
+        and not deps.policy.is_admin(context)
+    ):
         raise Forbidden(f"Cluster template {ident} is hidden: it is not for new clusters.")
     return template
 

@@ -28,7 +28,7 @@ def page(deps: Deps, context: Context, ident: str, role: str | None, wanted: Pag
     """The cluster and one page of its groups, of one role if asked."""
     deps.policy.check(context, "nodegroup:get_all")
     with deps.database.read() as connection:
-        cluster = clusters_db.get(connection, ident, scope(context))
+        cluster = clusters_db.get(connection, ident, scope(deps, context, "nodegroup:get_all"))
         found = db.page(connection, cluster["uuid"], role, wanted)
         return cluster, [_shown(cluster, group, []) for group in found]
 
@@ -37,12 +37,18 @@ def get(deps: Deps, context: Context, ident: str, group_ident: str) -> tuple[Row
     """The cluster and one of its groups, with everything."""
     deps.policy.check(context, "nodegroup:get")
     with deps.database.read() as connection:
-        cluster = clusters_db.get(connection, ident, scope(context))
+        cluster = clusters_db.get(connection, ident, scope(deps, context, "nodegroup:get_one"))
+    return cluster, changed(deps, cluster, group_ident)
+
+
+def changed(deps: Deps, cluster: Row, group_ident: str) -> Row:
+    """A group of a cluster that the caller may change, with everything."""
+    with deps.database.read() as connection:
         group = db.get(connection, cluster["uuid"], group_ident)
         members = [
             n for n in nodes.addresses(connection, [cluster["uuid"]]) if n["nodegroup_id"] == group["uuid"]
         ]
-    return cluster, _shown(cluster, group, members)
+    return _shown(cluster, group, members)
 
 
 def _shown(cluster: Row, group: Row, members: list[Row]) -> Row:
@@ -70,7 +76,7 @@ class Draft:
 
 def _cluster(deps: Deps, context: Context, ident: str, verb: str) -> tuple[Row, list[Row]]:
     with deps.database.read() as connection:
-        cluster = clusters_db.get(connection, ident, scope(context))
+        cluster = clusters_db.get(connection, ident, scope(deps, context, "cluster:update"))
         deps.policy.check(context, f"nodegroup:{verb}", cluster["project_id"])
         acceptance.changeable(cluster)
         return cluster, db.of_clusters(connection, [cluster["uuid"]])[cluster["uuid"]]

@@ -10,7 +10,7 @@ from magnum_lite.services.deps import Deps
 def stats(deps: Deps, context: Context, project_id: str | None) -> dict[str, int]:
     """Clusters and nodes of a project; of all of them for an administrator who names none."""
     deps.policy.check(context, "stats:get_all")
-    if not context.is_admin:
+    if not deps.policy.is_admin(context):
         project_id = project_id or context.project_id
         if project_id != context.project_id:
             raise Forbidden("You may see the numbers of your own project only.")

@@ -59,7 +59,7 @@ def of_group(deps: Deps, draft: nodegroups.Draft) -> dict[str, Any]:
 def deletion(deps: Deps, context: Context, ident: str) -> dict[str, Any]:
     """Of a cluster."""
     with deps.database.read() as connection:
-        row = db.get(connection, ident, scope(context))
+        row = db.get(connection, ident, scope(deps, context, "cluster:delete"))
         deps.policy.check(context, "cluster:delete", row["project_id"])
         groups = groups_db.of_clusters(connection, [row["uuid"]])[row["uuid"]]
     return _plan(deps, "delete", row, groups, [], [], Action.DELETE)

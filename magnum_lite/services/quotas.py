@@ -22,7 +22,7 @@ def page(deps: Deps, context: Context, wanted: Page, *, every: bool) -> list[Row
 def get(deps: Deps, context: Context, project_id: str, resource: str) -> Row:
     """A limit, or the default as if it were one. Raises Forbidden for another project's."""
     deps.policy.check(context, "quota:get", context.project_id)
-    if not context.is_admin and project_id != context.project_id:
+    if not deps.policy.is_admin(context) and project_id != context.project_id:
         raise Forbidden("You may see the quota of your own project only.")
     _known(resource)
     with deps.database.read() as connection:

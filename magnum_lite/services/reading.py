@@ -23,7 +23,8 @@ def page(deps: Deps, context: Context, wanted: Page, *, detail: bool) -> list[Ro
     """One page of clusters."""
     deps.policy.check(context, "cluster:detail" if detail else "cluster:get_all")
     with deps.database.read() as connection:
-        found = db.page(connection, scope(context), wanted, detail=detail)
+        mine = scope(deps, context, "cluster:detail" if detail else "cluster:get_all")
+        found = db.page(connection, mine, wanted, detail=detail)
         return _completed(connection, found, detail=detail)
 
 
@@ -31,7 +32,7 @@ def get(deps: Deps, context: Context, ident: str) -> Row:
     """One cluster, with everything."""
     deps.policy.check(context, "cluster:get")
     with deps.database.read() as connection:
-        found = db.get(connection, ident, scope(context))
+        found = db.get(connection, ident, scope(deps, context, "cluster:get_one"))
         return _completed(connection, [found], detail=True)[0]
 
 
@@ -119,27 +120,28 @@ def unknown_label(name: str) -> str:
 def cluster_events(deps: Deps, context: Context, ident: str, *, after: int, limit: int) -> list[Row]:
     """Events of a cluster, oldest first. By uuid they are found after its deletion, too."""
     deps.policy.check(context, "cluster:events")
+    mine = scope(deps, context, "cluster:get_one")
     with deps.database.read() as connection:
         try:
-            ident = db.get(connection, ident, scope(context))["uuid"]
+            ident = db.get(connection, ident, mine)["uuid"]
         except NotFound:
-            if not events.page(connection, ident, scope(context), after=0, limit=1):
+            if not events.page(connection, ident, mine, after=0, limit=1):
                 raise
-        return events.page(connection, ident, scope(context), after=after, limit=limit)
+        return events.page(connection, ident, mine, after=after, limit=limit)
 
 
 def cluster_nodes(deps: Deps, context: Context, ident: str) -> list[Row]:
     """Records of a cluster's nodes."""
     deps.policy.check(context, "cluster:get")
     with deps.database.read() as connection:
-        found = db.get(connection, ident, scope(context))
+        found = db.get(connection, ident, scope(deps, context, "cluster:get_one"))
         return nodes.of_cluster(connection, found["uuid"])
 
 
 def ask_for_logs(deps: Deps, context: Context, ident: str) -> dict[str, Any]:
     """Ask every node's agent for its logs; they answer with their next report."""
     with deps.database.write() as connection:
-        found = db.get(connection, ident, scope(context))
+        found = db.get(connection, ident, scope(deps, context, "cluster:update"))
         deps.policy.check(context, "cluster:update", found["project_id"])
         for member in nodes.of_cluster(connection, found["uuid"]):
             nodes.update(connection, member["uuid"], {"collect_logs": True})

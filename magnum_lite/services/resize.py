@@ -44,7 +44,7 @@ def draft(
     Raises NotFound, Forbidden, Conflict, Unavailable.
     """
     with deps.database.read() as connection:
-        row = db.get(connection, ident, scope(context))
+        row = db.get(connection, ident, scope(deps, context, "cluster:update"))
         deps.policy.check(context, rule, row["project_id"])
         acceptance.changeable(row)
         groups = nodegroups.of_clusters(connection, [row["uuid"]])[row["uuid"]]
@@ -116,7 +116,7 @@ def _chosen(group: Row, mine: Sequence[Row], remove: Sequence[str], problems: li
 def upgrade(deps: Deps, context: Context, ident: str) -> None:
     """No engine can, yet."""
     with deps.database.read() as connection:
-        row = db.get(connection, ident, scope(context))
+        row = db.get(connection, ident, scope(deps, context, "cluster:upgrade"))
     deps.policy.check(context, "cluster:upgrade", row["project_id"])
     raise Unsupported(
         f"The {row['coe']} engine can not upgrade clusters in place; make a new cluster instead."

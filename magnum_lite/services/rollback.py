@@ -28,7 +28,7 @@ def draft(deps: Deps, context: Context, ident: str) -> Draft:
     Conflict (there is no good state, or a group of it is on its way out), Unavailable.
     """
     with deps.database.read() as connection:
-        row = db.get(connection, ident, scope(context))
+        row = db.get(connection, ident, scope(deps, context, "cluster:update"))
         deps.policy.check(context, "cluster:update", row["project_id"])
         acceptance.changeable(row)
         groups = nodegroups.of_clusters(connection, [row["uuid"]])[row["uuid"]]

@@ -62,7 +62,7 @@ def rotate_credentials(deps: Deps, context: Context, ident: str) -> Row:
 
 def _changeable(deps: Deps, context: Context, ident: str, rule: str) -> Row:
     with deps.database.read() as connection:
-        row = db.get(connection, ident, scope(context))
+        row = db.get(connection, ident, scope(deps, context, "cluster:update"))
     deps.policy.check(context, rule, row["project_id"])
     if row["template"]["tls_disabled"]:
         raise InvalidInput(Problem("", f"Cluster {row['uuid']} has no TLS, so it has no CA to rotate."))

@@ -354,3 +354,30 @@ def test_roles_are_compared_without_case(stand):
     uuid = stand.cluster()
     assert stand.as_caller(roles="Reader").get(f"/v1/clusters/{uuid}").status_int == 200
     assert stand.as_caller(roles="_member_").delete(f"/v1/clusters/{uuid}").status_int == 204
+
+
+def test_what_an_administrator_sees_is_the_operators_choice(home, tmp_path):
+    uuid = home.stand.cluster()
+    admin = headers(project="c" * 32, roles="admin")
+    closed = {f"cluster:{verb}_all_projects": "!" for verb in ("get_one", "get_all", "detail", "delete")}
+    api = webtest.TestApp(with_rules(home, tmp_path, closed), extra_environ=admin)
+    assert api.get("/v1/clusters").json["clusters"] == []
+    assert api.get("/v1/clusters/detail").json["clusters"] == []
+    api.get(f"/v1/clusters/{uuid}", status=404)
+    api.delete(f"/v1/clusters/{uuid}", status=404)
+    nobody = {"context_is_admin": "role:cloud_admin"}
+    api = webtest.TestApp(with_rules(home, tmp_path, nobody), extra_environ=admin)
+    api.get(f"/v1/clusters/{uuid}", status=404)
+    cloud = webtest.TestApp(
+        with_rules(home, tmp_path, nobody), extra_environ=admin | {"HTTP_X_ROLES": "cloud_admin"}
+    )
+    assert cloud.get(f"/v1/clusters/{uuid}").json["uuid"] == uuid
+
+
+def test_certificates_for_the_creator_alone_as_upstream_has_it(home, tmp_path):
+    uuid = home.stand.cluster()
+    rules = {"certificate:get": "rule:admin_or_project_reader_user"}
+    wsgi = with_rules(home, tmp_path, rules)
+    path = f"/v1/certificates/{uuid}"
+    assert webtest.TestApp(wsgi, extra_environ=headers()).get(path, expect_errors=True).status_int != 403
+    webtest.TestApp(wsgi, extra_environ=headers(user="u2")).get(path, status=403)
