@@ -25,22 +25,32 @@ def ensure_labels(work: Work) -> Outcome:
     behind = [n for n in behind if label_changes(n, wanted[n["nodegroup_id"]])]
     if not behind:
         return DONE
-    engine = engines.swarm(work)
-    if engine is not None:
-        try:
-            for node in behind:
-                labels = wanted[node["nodegroup_id"]]
-                engine.set_labels(node["engine_id"], label_changes(node, labels))
-                work.save_node(node, engine_labels=labels)
-        except (EngineUnreachable, EngineRefused) as error:
-            LOG.info("labels of %s wait: %s", work.uuid, error)  # its agent is instructed, too
-        finally:
-            engine.close()
+    _set(work, behind, wanted)
     users = {g["uuid"] for g in work.groups if g["node_labels"]}
     late = [n for n in behind if label_changes(n, wanted[n["nodegroup_id"]])]
     if any(n["nodegroup_id"] in users or n["engine_labels"] for n in late):
         return Wait(1.0, _WAITING)
     return DONE
+
+
+def _set(work: Work, behind: list[Row], wanted: Mapping[str, dict[str, str]]) -> None:
+    """What we can set ourselves; a master's agent is instructed, too."""
+    engine = engines.swarm(work)
+    if engine is None:
+        return
+    try:
+        for node in behind:
+            labels = wanted[node["nodegroup_id"]]
+            try:
+                engine.set_labels(node["engine_id"], label_changes(node, labels))
+            except EngineRefused as error:  # somebody took it out of the swarm: the others get theirs
+                LOG.info("labels of %s in %s wait: %s", node["hostname"], work.uuid, error)
+                continue
+            work.save_node(node, engine_labels=labels)
+    except EngineUnreachable as error:
+        LOG.info("labels of %s wait: %s", work.uuid, error)
+    finally:
+        engine.close()
 
 
 def _note_seen(work: Work, behind: list[Row], wanted: Mapping[str, Mapping[str, str]]) -> None:
