@@ -460,3 +460,24 @@ def test_no_key_leaves_the_conductor(made):
         with pytest.raises(ValueError):  # sealed: no key can be read from it
             serialization.load_der_private_key(row["sealed_key"].encode(), None)
     assert isinstance(next(iter(made.machines.values())).key, ec.EllipticCurvePrivateKey)
+
+
+def test_three_managers_each_prove_it(tmp_path):
+    stand = Stand(tmp_path)
+    stand.made = stand.cluster(template=stand.template(master_lb_enabled=False), master_count=3)
+    stand.converge(stand.made)
+    late = machine(stand, nodes(stand, stand.made)["manager-2"])
+    late.alive = False
+    rotate(stand)
+    for _ in range(5):
+        stand.pass_once()
+        stand.boot()
+    assert "waiting for" in stand.get(stand.made)["status_reason"]
+    assert nodes(stand, stand.made)["manager-2"]["hostname"] in stand.get(stand.made)["status_reason"]
+    late.alive = True
+    assert stand.settle(stand.made)["status"] == "UPDATE_COMPLETE"
+    assert len({n.served()["trust"] for n in stand.machines.values() if n.role == "master"}) == 1
+    stand.tokens = {role: f"SWMTKN-{role}" for role in stand.tokens}
+    stand.boot()
+    rotate(stand, what="credentials")
+    assert stand.settle(stand.made)["status"] == "UPDATE_COMPLETE"
