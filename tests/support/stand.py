@@ -82,7 +82,8 @@ class Direct:
         return self._call("sign", context=context.to_wire(), cluster_uuid=cluster_uuid, csr=csr, ttl=ttl)
 
     def plan(self, cluster, groups, action):
-        return self._call("plan", **json.loads(json.dumps(dict(cluster=cluster, groups=groups, action=action))))
+        sent = {"cluster": cluster, "groups": groups, "action": action}
+        return self._call("plan", **json.loads(json.dumps(sent)))
 
     def enrol(self, request):
         return self._call("enrol", request=request)
