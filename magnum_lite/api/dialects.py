@@ -32,8 +32,8 @@ class Dialect:
         """A body with house names. A house name that this dialect calls otherwise stays unknown."""
         rename = self.rename(model)
         back = {theirs: ours for ours, theirs in rename.items()}
-        # The client of 2016 sends this in every baymodel, asked or not; Docker has dropped it since.
-        old_default = self.deprecated and body.get("docker_storage_driver") == "devicemapper"
+        # python-magnumclient up to 3.x sends this in every template, asked or not; Docker has dropped it.
+        old_default = body.get("docker_storage_driver") == "devicemapper"
         if old_default and not body.get("docker_volume_size"):
             body = {k: v for k, v in body.items() if k != "docker_storage_driver"}
         return {back.get(k, f"({k})" if k in rename else k): v for k, v in body.items()}

@@ -19,7 +19,7 @@ from magnum_lite.models.views import create_view, facts, names
 Schema = dict[str, Any]
 Keep = Callable[[str, Schema], Schema]
 """Puts a schema under a name and gives a reference to it."""
-_OURS = frozenset({"access", "bay", "summary", "stored", "removable", "since", "until", "title"})
+_OURS = frozenset({"access", "bay", "summary", "stored", "removable", "blank", "since", "until", "title"})
 _BOUNDS = {"ge": "minimum", "le": "maximum"}
 _LINK = {
     "type": "object",

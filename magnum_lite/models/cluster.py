@@ -25,7 +25,7 @@ class Cluster(f.Resource):
     """The one declaration of a cluster."""
 
     uuid: f.Uuid = field(doc="Identifier.", access=READ, summary=True)
-    name: Name = field(doc="Name; generated if absent.", access=CREATE, summary=True)
+    name: Name = field(doc="Name; generated if absent.", access=CREATE, summary=True, blank=True)
     cluster_template_id: f.Ident = field(
         doc="Template, uuid or name.", access=CREATE, summary=True, bay="baymodel_id"
     )

@@ -39,6 +39,7 @@ def field(
     summary: bool = False,
     stored: bool = True,
     removable: bool = True,
+    blank: bool = False,
     since: tuple[int, int] = (1, 1),
     until: tuple[int, int] | None = None,
     **constraints: Any,
@@ -47,7 +48,8 @@ def field(
 
     ``bay`` is its name in the 2016 dialect where that differs; ``summary`` puts it into lists;
     ``stored=False`` marks views that are computed when read; ``since``/``until`` are the first and
-    the last microversion that show it; ``removable=False`` refuses a JSON patch ``remove``.
+    the last microversion that show it; ``removable=False`` refuses a JSON patch ``remove``;
+    ``blank`` takes an empty text for nothing in a POST.
     """
     if isinstance(default, dict | list):
         value = default
@@ -62,6 +64,7 @@ def field(
             "summary": summary,
             "stored": stored,
             "removable": removable,
+            "blank": blank,
             "since": list(since),
             "until": list(until) if until else None,
         },

@@ -43,12 +43,24 @@ def create_view(model: type[Resource]) -> type[pydantic.BaseModel]:
         if name not in keep:
             continue
         if name in {"uuid", "name"}:  # generated when absent
-            fields[name] = (typing.Union[info.rebuild_annotation(), None], None)  # noqa: UP007
+            optional = typing.Union[info.rebuild_annotation(), None]  # noqa: UP007
+            fields[name] = (_blank(optional) if facts(info)["blank"] else optional, None)
         else:
             fields[name] = (info.rebuild_annotation(), info)
     return pydantic.create_model(
         f"{model.__name__}Create", __config__=pydantic.ConfigDict(extra="forbid"), **fields
     )
+
+
+def _blank(optional: Any) -> Any:
+    """An empty text is nothing: gophercloud sends it for a name that is not set."""
+    return typing.Annotated[
+        optional,
+        pydantic.BeforeValidator(
+            lambda value: None if value == "" else value,
+            json_schema_input_type=typing.Union[optional, typing.Literal[""]],  # noqa: UP007
+        ),
+    ]
 
 
 @functools.cache

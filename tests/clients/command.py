@@ -49,7 +49,7 @@ class Client:
     login: dict
     directory: Path
 
-    def attempt(self, line, **environment):
+    def attempt(self, line, seconds=SECONDS, **environment):
         """What a shell line says, whatever comes of it."""
         where = {
             "PATH": f"{self.programs}:{os.environ['PATH']}",
@@ -66,7 +66,7 @@ class Client:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=SECONDS,
+            timeout=seconds,
             check=False,
         )
         print(f"$ {line}\n{done.stdout}{done.stderr}", end="")

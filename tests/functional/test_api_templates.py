@@ -52,12 +52,11 @@ def test_what_the_client_of_2016_sends(stand, words):
 
 def test_its_default_storage_driver_is_refused_with_the_release(stand, words):
     answer = post(stand, words, docker_storage_driver="devicemapper")
-    if words.templates == "baymodels":  # the 2016 client sends it in every baymodel, asked or not
-        assert answer.json["docker_storage_driver"] is None
-        answer = post(stand, words, docker_storage_driver="devicemapper", docker_volume_size=5)
-        answer = stand.api.post_json(
-            "/v1/bays", {"name": "b", "baymodel_id": answer.json["uuid"]}, expect_errors=True
-        )
+    assert answer.json["docker_storage_driver"] is None  # its clients send it asked or not
+    answer = post(stand, words, docker_storage_driver="devicemapper", docker_volume_size=5)
+    answer = stand.api.post_json(
+        f"/v1/{words.clusters}", {"name": "b", words.template_id: answer.json["uuid"]}, expect_errors=True
+    )
     found = fields(answer)
     assert list(found) == ["docker_storage_driver"]
     assert "25.0" in found["docker_storage_driver"]
