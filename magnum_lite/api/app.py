@@ -1,15 +1,13 @@
 """The WSGI application: pecan behind keystonemiddleware."""
 
+import functools
 import threading
 from collections.abc import Callable
 from typing import Any
 
-import pecan
-from oslo_middleware import healthcheck
-from pecan.core import ExplicitPecan
-
 from magnum_lite.api import call as calls
 from magnum_lite.api import etags, routes
+from magnum_lite.api.engine import core, pecan
 from magnum_lite.api.hooks import RequestHook
 from magnum_lite.cloud.lookups import CloudLookups
 from magnum_lite.db.session import Database
@@ -43,7 +41,7 @@ class Root:
         response.body = raw
 
 
-class Application(ExplicitPecan):
+class Application(core.ExplicitPecan):
     """Pecan without its search for controllers and without looking at their signatures in every request,
     which takes longer than all the rest of a small answer.
     """
@@ -97,15 +95,22 @@ class _Guard:
         return guarded(environ, start_response)
 
 
+@functools.cache
+def _health() -> Wsgi:
+    from oslo_middleware import healthcheck  # with a template engine, for pages that nobody asks for
+
+    found: Wsgi = healthcheck.Healthcheck(None, {"backends": ""})
+    return found
+
+
 def make_application(deps: Deps) -> Wsgi:
     """The whole pipeline."""
     api = bare_application(deps)
     guarded = _Guard(api, deps.conf)
-    health = healthcheck.Healthcheck(None, {"backends": ""})
 
     def pipeline(environ: dict[str, Any], start_response: Any) -> Any:
         if environ.get("PATH_INFO") == "/healthcheck":  # its versions differ in whether they look at paths
-            return health(environ, start_response)
+            return _health()(environ, start_response)
         found, _ = routes.candidates(environ.get("PATH_INFO", ""))
         public = bool(found) and all(r.public for r in found)
         return (api if public else guarded)(environ, start_response)

@@ -7,7 +7,6 @@ from typing import Any
 
 import webob
 from oslo_log import log
-from pecan import hooks
 from webob import exc
 
 from magnum_lite import errors
@@ -16,6 +15,7 @@ from magnum_lite.api import errors as http
 from magnum_lite.api import routes, versions
 from magnum_lite.api.call import NOTHING, Call
 from magnum_lite.api.dialects import CLUSTERS
+from magnum_lite.api.engine import hooks
 from magnum_lite.context import Context, request_id
 from magnum_lite.services.deps import Deps
 
