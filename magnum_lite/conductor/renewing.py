@@ -153,7 +153,8 @@ def end_grace(work: Work) -> float | None:
     """
     with work.ports.database.read() as connection:
         end = retirement(certificates.public_parts(connection, work.uuid))
-    if end is None or work.cluster["ca_floor"] >= work.cluster["ca_epoch"]:
+    over = work.cluster["action"] == Action.DELETE or work.cluster["ca_floor"] >= work.cluster["ca_epoch"]
+    if end is None or over:
         return None
     left = end - work.ports.clock()
     if left > 0:

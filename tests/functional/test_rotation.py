@@ -152,6 +152,17 @@ def test_one_call_is_enough(made, works):
     assert any("time is over" in e["message"] for e in told(made, made.made, "accepted"))
 
 
+def test_a_deletion_that_failed_is_not_undone_by_the_end_of_a_grace_time(made):
+    rotate(made)
+    made.settle(made.made)
+    generation = rows(made, schema.cluster)[0]["generation"]
+    write(made, made.made, action="DELETE", status="DELETE_FAILED")
+    made.offset += made.conf.certificates.rotation_grace + 1
+    look_again(made)
+    (row,) = rows(made, schema.cluster)
+    assert (row["action"], row["generation"]) == ("DELETE", generation)
+
+
 def test_without_a_grace_time_it_ends_at_once(tmp_path):
     stand = Stand(tmp_path, certificates__rotation_grace=0)
     stand.made = stand.cluster()
