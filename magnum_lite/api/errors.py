@@ -47,6 +47,7 @@ class NoSuchMethod(errors.MagnumLiteError):
         super().__init__(f"{method} is not served here; {', '.join(allowed)} is.")
 
 
+MOST_PROBLEMS = 100
 STATUS: dict[type[errors.MagnumLiteError], int] = {
     BadRequest: 400,
     errors.InvalidInput: 400,
@@ -108,7 +109,9 @@ def body(error: errors.MagnumLiteError, request_id: str, dialect: Dialect) -> di
         }
     code = status(error)
     if isinstance(error, errors.InvalidInput) and len(error.problems) > 1:
-        entries = [errors.InvalidInput(p) for p in error.problems]
+        entries = [errors.InvalidInput(p) for p in error.problems[:MOST_PROBLEMS]]
+        if rest := len(error.problems) - len(entries):
+            entries.append(errors.InvalidInput(errors.Problem("", f"and {rest} more")))
         return {"errors": [_entry(e, code, request_id, dialect) for e in entries]}
     return {"errors": [_entry(error, code, request_id, dialect)]}
 

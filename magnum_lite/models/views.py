@@ -43,7 +43,7 @@ def create_view(model: type[Resource]) -> type[pydantic.BaseModel]:
         if name not in keep:
             continue
         if name in {"uuid", "name"}:  # generated when absent
-            optional = typing.Union[info.rebuild_annotation(), None]  # noqa: UP007
+            optional: Any = typing.Union[info.rebuild_annotation(), None]  # noqa: UP007
             fields[name] = (_blank(optional) if facts(info)["blank"] else optional, None)
         else:
             fields[name] = (info.rebuild_annotation(), info)
@@ -77,7 +77,7 @@ def problems(
     error: pydantic.ValidationError, rename: Mapping[str, str], prefix: str = ""
 ) -> tuple[Problem, ...]:
     """Every error of a body, with paths in the caller's dialect."""
-    found = []
+    found: dict[Problem, None] = {}  # in their order, each once
     for item in error.errors(include_url=False, include_input=False, include_context=False):
         path = [str(p) for p in item["loc"]]
         if path:
@@ -93,9 +93,7 @@ def problems(
         if not path and rest and name.isidentifier():  # a model validator names its field itself
             path, message = [rename.get(name, name)], rest
         where = "/".join(p for p in (prefix, *path) if p)
-        problem = Problem(where, message)
-        if problem not in found:
-            found.append(problem)
+        found[Problem(where, message)] = None
     return tuple(found)
 
 
