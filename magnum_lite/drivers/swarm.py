@@ -160,7 +160,9 @@ def _check_groups(spec: ClusterSpec) -> Iterator[Problem]:
         yield Problem("nodegroups", "a swarm bay has one default node group of workers")
     more = [group for group in spec.groups if not group.is_default]
     if len(more) > MAX_GROUPS:
-        yield Problem("nodegroups", f"a cluster has at most {MAX_GROUPS} node groups beside the two default ones")
+        yield Problem(
+            "nodegroups", f"a cluster has at most {MAX_GROUPS} node groups beside the two default ones"
+        )
     if any(group.role == MASTER for group in more):
         yield Problem("role", "managers are one group: they vote; give this one another role, e.g. worker")
     for group in spec.groups:
