@@ -20,6 +20,15 @@ LABEL_FIELDS = frozenset({"labels", "node_labels"})
 MAX_OPERATIONS = 256
 
 
+def operations(document: Any) -> list[Any]:
+    """The document, if it can be a patch at all. Raises InvalidInput."""
+    if not isinstance(document, list):
+        raise InvalidInput(Problem("", "A patch is a JSON list of operations"))
+    if len(document) > MAX_OPERATIONS:
+        raise InvalidInput(Problem("", f"A patch has at most {MAX_OPERATIONS} operations"))
+    return document
+
+
 def changes(
     document: Any,
     model: type[Resource],
@@ -30,14 +39,10 @@ def changes(
     """House name → new value, validated. ``only``: the fields that may change at all (None: all
     writable ones). Raises InvalidInput with every fault.
     """
-    if not isinstance(document, list):
-        raise InvalidInput(Problem("", "A patch is a JSON list of operations"))
-    if len(document) > MAX_OPERATIONS:
-        raise InvalidInput(Problem("", f"A patch has at most {MAX_OPERATIONS} operations"))
     out: dict[str, Any] = {}
     problems: list[Problem] = []
     back = {theirs: ours for ours, theirs in dialect.rename(model).items()}
-    for place, operation in enumerate(document):
+    for place, operation in enumerate(operations(document)):
         try:
             _apply(operation, model, current, back, only, out)
         except InvalidInput as error:

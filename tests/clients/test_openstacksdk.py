@@ -48,8 +48,8 @@ def test_a_cluster_comes_changes_and_goes(coe, tenant, bay):
     uuid = coe.find_cluster("sdk-bay", ignore_missing=False).uuid
     assert made.id == uuid
     assert coe.get_cluster(uuid).status == "CREATE_IN_PROGRESS"
-    coe.update_cluster(uuid, node_count=0)
-    assert coe.get_cluster(uuid).node_count == 0
+    coe.update_cluster(uuid, node_count=2)
+    assert coe.get_cluster(uuid).node_count == 2
     coe.delete_cluster(uuid)
     assert tenant.wait(uuid) is None
     assert coe.find_cluster("sdk-bay") is None
@@ -72,7 +72,7 @@ def test_certificates(coe, cloud, bay):
     signed = coe.create_cluster_certificate(cluster_uuid=bay["uuid"], csr=csr)
     assert signed.pem.startswith("-----BEGIN CERTIFICATE-----")
     assert signed.pem != authority.pem
-    assert cloud.get_coe_cluster_certificate(bay["uuid"])[0].pem == authority.pem
+    assert cloud.get_coe_cluster_certificate(bay["uuid"]).pem == authority.pem
     assert cloud.sign_coe_cluster_certificate(bay["uuid"], csr).pem.startswith("-----BEGIN")
 
 
@@ -87,7 +87,7 @@ def test_the_cloud_layer(cloud, tenant, bay):
     assert BAY in [one.name for one in cloud.list_coe_clusters()]
     template = cloud.get_cluster_template(MODEL)
     assert template.uuid == bay["baymodel_id"]
-    made = cloud.create_coe_cluster("layer", template.uuid, node_count=0)
+    made = cloud.create_coe_cluster("layer", template.uuid, node_count=1)
     uuid = cloud.get_coe_cluster("layer").uuid
     assert made.id == uuid
     assert cloud.delete_coe_cluster(uuid) is True

@@ -252,10 +252,14 @@ class TestHeat:
             "name": "stack-template-abc", "coe": "swarm", "image_id": "fedora-atomic-23",
             "external_network_id": "CERN_NETWORK", "keypair_id": "my-key", "flavor_id": "m2.medium",
             "labels": {}, "tls_disabled": False, "public": False, "registry_enabled": False,
-            "server_type": "vm", "master_lb_enabled": False, "floating_ip_enabled": True,
+            "server_type": "vm", "master_lb_enabled": True, "floating_ip_enabled": True,
         }  # fmt: skip
-        made = stand.api.post_json("/v1/clustertemplates", body, status=201).json
-        assert {k: made[k] for k in body} == body
+        answer = stand.api.post_json(
+            "/v1/clustertemplates", body | {"docker_storage_driver": "devicemapper"}, status=201
+        )
+        assert {k: answer.json[k] for k in body} == body
+        cluster = {"name": "stack-cluster-abc", "cluster_template_id": answer.json["uuid"], "node_count": 1}
+        stand.api.post_json("/v1/clusters", cluster, status=202)
 
     def test_update_and_polling(self, stand, ready):
         patch = [

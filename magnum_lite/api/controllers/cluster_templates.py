@@ -9,7 +9,8 @@ from magnum_lite.api.call import Answer, Call
 from magnum_lite.db.rows import Row
 from magnum_lite.errors import InvalidInput
 from magnum_lite.models.cluster_template import ClusterTemplate
-from magnum_lite.models.views import create_view, present, problems
+from magnum_lite.models.fields import Access
+from magnum_lite.models.views import create_view, names, present, problems
 from magnum_lite.services import cluster_templates as services
 from magnum_lite.services.reading import masked
 
@@ -30,7 +31,8 @@ def validated(call: Call, model: Any, name: str) -> dict[str, Any]:
     view = create_view(model)
     rename = call.dialect.rename(model)
     rename = {**rename, **{f"({ours})": ours for ours in rename}}  # see Dialect.load
-    optional = {n for n, i in view.model_fields.items() if not i.is_required()}
+    # tempest sends back nulls for what only the service sets
+    optional = {n for n, i in view.model_fields.items() if not i.is_required()} | names(model, Access.READ)
     try:
         found = view.model_validate({k: v for k, v in body.items() if v is not None or k not in optional})
     except pydantic.ValidationError as error:
@@ -84,6 +86,7 @@ def create(call: Call) -> Answer:
 
 def update(call: Call, ident: str) -> Answer:
     """Change a cluster template. Clusters that exist keep what they were made from."""
+    patch.operations(call.body)  # a body that is no patch is one for every template
     row = services.get(call.deps, call.context, ident)
     changes = patch.changes(call.body, ClusterTemplate, row, call.dialect, None)
     return Answer(body=shown(call, services.update(call.deps, call.context, row["uuid"], changes)))

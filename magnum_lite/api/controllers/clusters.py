@@ -94,6 +94,7 @@ def update(call: Call, ident: str) -> Answer:
     """
     if "rollback" in call.query and call.version < (1, 3):
         raise BadRequest('Unknown argument: "rollback"')
+    patch.operations(call.body)
     row = reading.get(call.deps, call.context, ident)
     changes = patch.changes(call.body, Cluster, row, call.dialect, _PATCHABLE)
     _least(call, changes)

@@ -202,7 +202,7 @@ def _flavor(call: Call, item: Flavor) -> dict[str, Any]:
 
 
 def _keypair(record: Record) -> dict[str, Any]:
-    return {key: record[key] for key in ("name", "public_key", "fingerprint")} | {"type": "ssh"}
+    return {key: record[key] for key in ("name", "public_key", "fingerprint")}
 
 
 def _group(call: Call, record: Record) -> dict[str, Any]:
