@@ -138,6 +138,7 @@ class Keeper:
                 env={
                     **os.environ,
                     **self.service.environment,
+                    **processes.KEPT,
                     processes.MARK_INSTANCE: str(self._settings.state_dir),
                     processes.MARK_NAME: self.service.name,
                 },

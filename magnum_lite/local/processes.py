@@ -16,6 +16,8 @@ from pathlib import Path
 
 MARK_INSTANCE = "MAGNUM_LITE_STATE_DIR"
 MARK_NAME = "MAGNUM_LITE_PROCESS"
+# gunicorn names its processes with setproctitle, which writes over the environment that we find them by.
+KEPT = {"SPT_NOENV": "1"}
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _TICKS = os.sysconf("SC_CLK_TCK")

@@ -61,6 +61,24 @@ def test_end_kills_one_that_ignores_sigterm_and_its_children():
     leader.stdout.close()
 
 
+def test_a_process_that_names_itself_is_still_found(tmp_path):
+    """gunicorn does, with a name that is longer than its command line."""
+    program = (
+        "import setproctitle; setproctitle.setproctitle('gunicorn: ' + 'x' * 200);"
+        "print('named', flush=True); input()"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **processes.KEPT, processes.MARK_INSTANCE: str(tmp_path)},
+    )
+    assert child.stdout.readline() == "named\n"
+    assert [process.pid for process in processes.of_instance(tmp_path)] == [child.pid]
+    child.communicate("\n", timeout=10)
+
+
 def test_memory_and_start_of_this_process():
     me = processes.identify(os.getpid())
     assert processes.resident_bytes(me.pid) > 2**20
