@@ -146,3 +146,31 @@ def test_what_leaves_the_node_opens_nothing(tmp_path):
         input=text, capture_output=True, check=True, text=True, timeout=30,
     )  # fmt: skip
     assert run.stdout == "a SWMTKN-*** b\nget http://***@proxy/ [31mred ***\n"
+
+
+@pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed here")
+def test_labels_are_added_changed_and_taken_away(tmp_path):
+    """``engine`` stands in for the Docker API: it shows one node and keeps what is posted."""
+    node = {"Version": {"Index": 7}, "Spec": {"Role": "worker", "Labels": {"mine": "1", "old": "x"}}}
+    (tmp_path / "node.json").write_text(json.dumps(node))
+    order = tmp_path / "order.json"
+    program = f"""
+        STATE={tmp_path}; . {NODE}/swarm.sh
+        engine() {{
+            echo "$1 $2" >> "$STATE/calls"
+            if [ "$1" = GET ]; then cat "$STATE/node.json"; else cp "${{4#@}}" "$STATE/posted.json"; fi
+        }}
+        swarm_instructions "$STATE/order.json"
+    """
+
+    def run(labels):
+        order.write_text(json.dumps({"set_labels": {"abc1": labels}}))
+        (tmp_path / "posted.json").unlink(missing_ok=True)
+        subprocess.run(["bash", "-c", program], check=True, timeout=20)
+        found = tmp_path / "posted.json"
+        return json.loads(found.read_text()) if found.exists() else None
+
+    posted = run({"old": None, "storage": "ssd", "a/b": "x y'\"$z"})
+    assert posted == {"Role": "worker", "Labels": {"mine": "1", "storage": "ssd", "a/b": "x y'\"$z"}}
+    assert "POST /nodes/abc1/update?version=7" in (tmp_path / "calls").read_text()
+    assert run({"mine": "1", "absent": None}) is None, "what is so already is left alone"
