@@ -6,6 +6,7 @@ that; to a Docker engine groups mean nothing, so ``docker-client`` lists it unde
 and replaces it like any other name. A viewer who sends it is refused.
 """
 
+import re
 from collections.abc import Collection
 
 from magnum_lite.pki.csr import VerifiedCSR
@@ -14,6 +15,10 @@ from magnum_lite.pki.errors import RequestRefused
 MAX_SANS = 100
 
 _CA_USAGES = frozenset({"keyCertSign", "cRLSign"})
+
+
+# clusters and nodes are named so, in certificates that people do not get
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def _is_system(name: str) -> bool:
@@ -50,8 +55,12 @@ def _check_person(
             raise RequestRefused("csr-asks-identity", f"The CSR asks for the group {name[:64]!r}.")
     reserved = {name.casefold() for name in reserved_names}
     for name in csr.common_names:
-        if _is_system(name) or name.strip().casefold() in reserved:
+        plain = name.strip().rstrip(".").casefold()
+        if _is_system(name) or plain in reserved:
             reason = f"The CSR asks for the identity {name[:64]!r}, which belongs to the cluster itself."
+            raise RequestRefused("csr-asks-identity", reason)
+        if _UUID.fullmatch(plain):
+            reason = f"The CSR asks for the identity {name[:64]!r}, which names a cluster or a node."
             raise RequestRefused("csr-asks-identity", reason)
 
 

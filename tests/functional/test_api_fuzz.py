@@ -1,16 +1,21 @@
 """Whatever comes in: never a 5xx, never SQL or a traceback in the answer."""
 
+import base64
 import json
+from urllib.parse import quote, urlencode
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from magnum_lite.api.dialects import BAYS
+from magnum_lite.api.routes import ROUTES
 from magnum_lite.models.cluster import Cluster
 from magnum_lite.models.cluster_template import ClusterTemplate
+from magnum_lite.models.nodegroup import NodeGroup
 from tests.functional.conftest import TEMPLATE
 from tests.support.fuzz import examples
+from tests.support.stand import SimulatedNode, Stand
 
 RUNS = settings(
     max_examples=examples(60), deadline=None,
@@ -147,6 +152,101 @@ def test_bytes(shared, words, raw):
             expect_errors=True,
         )
         harmless(answer)
+
+
+@pytest.fixture(scope="module")
+def complete(tmp_path_factory):
+    """A stand with a cluster in which nothing goes on, and a CSR of it."""
+    stand = Stand(tmp_path_factory.mktemp("complete"))
+    stand.made = stand.cluster()
+    stand.converge(stand.made)
+    pem = SimulatedNode(stand.door, "a:b", "worker").csr(name="ana")
+    stand.der = base64.b64decode("".join(pem.strip().splitlines()[1:-1]))
+    return stand
+
+
+@RUNS
+@given(
+    body=st.dictionaries(st.one_of(st.sampled_from(sorted(NodeGroup.model_fields)), TEXT), VALUE, max_size=5),
+    document=st.lists(OPERATION, max_size=4),
+)
+def test_node_groups(complete, body, document):
+    headers = {"OpenStack-API-Version": "container-infra latest", "Content-Type": "application/json"}
+    path = f"/v1/clusters/{complete.made}/nodegroups"
+    for more in ({}, {"name": "more"}):
+        send(complete, "POST", f"{path}?plan=true", body | more, headers=headers)
+    for group in ("default-worker", "default-master"):
+        send(complete, "PATCH", f"{path}/{group}", document, headers=headers)
+        assert send(complete, "GET", f"{path}/{group}", headers=headers).status_int == 200
+
+
+@RUNS
+@given(
+    body=st.dictionaries(st.sampled_from(["project_id", "resource", "hard_limit", "id"]), VALUE, max_size=4),
+    project=TEXT, resource=TEXT,
+)  # fmt: skip
+def test_quotas(complete, body, project, resource):
+    admin = complete.as_caller(roles="admin")
+    path = f"/v1/quotas/{quote(project, safe='')}/{quote(resource, safe='')}"
+    for method, to, sent in (
+        ("POST", "/v1/quotas", body),
+        ("PATCH", path, body),
+        ("GET", path, None),
+        ("DELETE", path, None),
+    ):
+        raw = b"" if sent is None else json.dumps(sent).encode()
+        harmless(
+            admin.request(to, method=method, body=raw, content_type="application/json", expect_errors=True)
+        )
+    assert harmless(admin.get("/v1/quotas?all_tenants=true")).status_int == 200
+
+
+@RUNS
+@given(
+    changes=st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), max_size=6),
+    cut=st.one_of(st.none(), st.integers(0, 400)), more=st.binary(max_size=8),
+)  # fmt: skip
+def test_damaged_csrs(complete, changes, cut, more):
+    """Bytes are changed behind the PEM: a real CSR, nearly."""
+    der = bytearray(complete.der)
+    for place, byte in changes:
+        der[place % len(der)] = byte
+    der = bytes(der[:cut]) + more
+    text = base64.encodebytes(der).decode()
+    pem = f"-----BEGIN CERTIFICATE REQUEST-----\n{text}-----END CERTIFICATE REQUEST-----\n"
+    answer = send(complete, "POST", "/v1/certificates", {"cluster_uuid": complete.made, "csr": pem})
+    assert answer.status_int == 201 if der == complete.der else answer.status_int in {400, 403}
+
+
+@RUNS
+@given(
+    tags=st.text(st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f"), max_size=60)
+)
+def test_entity_tags(complete, tags):
+    path, wild = f"/v1/clusters/{complete.made}", tags.strip() in {"", "*"}
+    answer = harmless(complete.api.get(path, headers={"If-None-Match": tags}, expect_errors=True))
+    assert answer.status_int in {200, 304}
+    answer = harmless(complete.api.patch_json(path, [], headers={"If-Match": tags}, expect_errors=True))
+    assert answer.status_int == (202 if wild else 412)
+
+
+GETS = ["/".join(r.path) for r in ROUTES if r.method == "GET" and r.query]
+
+
+@RUNS
+@given(
+    path=st.sampled_from(GETS),
+    query=st.dictionaries(st.sampled_from(sorted({n for r in ROUTES for n in r.query})), TEXT, max_size=4),
+    version=st.sampled_from(["1.1", "1.9", "1.10", "1.13", "latest"]),
+)
+def test_queries(complete, path, query, version):
+    path = path.replace("{ident}", complete.made).replace("{group}", "default-worker")
+    path = path.replace("{project}", "x").replace("{resource}", "Cluster").replace("{name}", "x")
+    headers = {"OpenStack-API-Version": f"container-infra {version}"}
+    answer = complete.as_caller(roles="admin").get(
+        f"/v1/{path}?{urlencode(query)}", headers=headers, expect_errors=True
+    )
+    assert harmless(answer).status_int in {200, 400, 404, 406}
 
 
 _LATIN = st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f")

@@ -5,9 +5,9 @@ import subprocess
 
 import pytest
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from tests.functional.conftest import errors, fields
@@ -24,7 +24,7 @@ def csr(*extensions, key=KEY, critical=False, algorithm=None, **names):
     builder = x509.CertificateSigningRequestBuilder().subject_name(subject)
     for extension in extensions:
         builder = builder.add_extension(extension, critical=critical)
-    no_hash = isinstance(key, ed25519.Ed25519PrivateKey)
+    no_hash = isinstance(key, ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey)
     signed = builder.sign(key, None if no_hash else (algorithm or hashes.SHA256()))
     return signed.public_bytes(serialization.Encoding.PEM).decode()
 
@@ -133,6 +133,93 @@ def test_wishes_for_more_power_are_refused_with_the_reason(home):
     ):
         (entry,) = errors(sign(home, request), 403)
         assert word in entry["detail"], entry
+
+
+@pytest.fixture(scope="module")
+def neighbour(home):
+    """Another bay of the same project, and one of its nodes."""
+    uuid = home.cluster(name="neighbour")
+    home.converge(uuid)
+    return uuid, home.api.get(f"/v1/clusters/{uuid}/nodes").json["nodes"][0]["uuid"]
+
+
+def test_other_bays_are_no_names_for_people(home, neighbour):
+    for name in (*neighbour, neighbour[0].upper(), f" {neighbour[0]}. ", home.made):
+        (entry,) = errors(sign(home, csr(COMMON_NAME=name)), 403)
+        assert "names a cluster or a node" in entry["detail"]
+    alternative = x509.SubjectAlternativeName([x509.DNSName(f"{neighbour[0]}.example")])
+    assert "alternative names" in errors(sign(home, csr(alternative)), 403)[0]["detail"]
+
+
+def test_a_certificate_of_one_bay_is_none_of_another(home, neighbour):
+    mine = read(sign(home))
+    theirs = home.api.get(f"/v1/certificates/{neighbour[0]}").json["pem"]
+    with pytest.raises((InvalidSignature, ValueError)):
+        mine.verify_directly_issued_by(x509.load_pem_x509_certificate(theirs.encode()))
+
+
+def test_a_thousand_names(home):
+    names = x509.SubjectAlternativeName([x509.DNSName(f"n{i}.example") for i in range(1000)])
+    answer = sign(home, csr(names))
+    assert answer.status_int in {400, 403}
+    (entry,) = errors(answer, answer.status_int)
+    assert any(word in entry["detail"] for word in ("1000 subject alternative names", "larger than"))
+
+
+EXOTIC = {
+    "P-192": ec.SECP192R1, "P-224": ec.SECP224R1, "secp256k1": ec.SECP256K1, "brainpool": ec.BrainpoolP256R1,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("curve", EXOTIC)
+def test_exotic_curves(home, curve):
+    try:
+        key = ec.generate_private_key(EXOTIC[curve]())
+    except UnsupportedAlgorithm:
+        pytest.skip("this OpenSSL has no such curve")
+    found = fields(sign(home, csr(key=key)))
+    assert list(found) == ["csr"]
+    assert "P-256" in found["csr"]
+
+
+def test_keys_that_are_refused_with_what_is_taken(home):
+    for key, word in (
+        (rsa.generate_private_key(65537, 1024), "2048"), (rsa.generate_private_key(3, 2048), "exponent"),
+        (dsa.generate_private_key(2048), "2048"), (ed448.Ed448PrivateKey.generate(), "2048"),
+    ):  # fmt: skip
+        found = fields(sign(home, csr(key=key)))
+        assert word in found["csr"], found
+
+
+def test_wishes_of_every_strength_together(home):
+    """The first refusal is said; none of the others slips through."""
+    ca = x509.BasicConstraints(ca=True, path_length=0)
+    names = x509.SubjectAlternativeName([x509.DNSName("manager")])
+    for extensions, subject in (
+        ((ca, names), {"COMMON_NAME": "admin", "ORGANIZATION_NAME": "system:masters"}),
+        ((names,), {"COMMON_NAME": "admin", "ORGANIZATION_NAME": "system:masters"}),
+        ((), {"COMMON_NAME": "SYSTEM:admin"}), ((), {"COMMON_NAME": "x", "ORGANIZATION_NAME": " System:Nodes"}),
+    ):  # fmt: skip
+        errors(sign(home, csr(*extensions, **subject)), 403)
+
+
+@pytest.mark.parametrize("roles", ["reader", "", "billing"])
+def test_nobody_gets_more_than_his_role(home, roles):
+    """Whatever the CSR says, and through either name of the field."""
+    api = home.as_caller(roles=roles, user="u3")
+    for request in (csr(), csr(COMMON_NAME="admin", ORGANIZATION_NAME="system:masters")):
+        for field in ("cluster_uuid", "bay_uuid"):
+            errors(sign(home, request, api=api, field=field), 403)
+
+
+def test_nothing_was_recorded_as_issued_that_was_refused(stand):
+    uuid = stand.made = stand.cluster()
+    stand.converge(uuid)
+    before = stand.api.get(f"/v1/certificates/{uuid}/issued").json
+    for request in (csr(COMMON_NAME="system:x"), csr(x509.BasicConstraints(ca=True, path_length=None)), "x",
+                    csr(key=rsa.generate_private_key(65537, 1024))):  # fmt: skip
+        assert sign(stand, request).status_int in {400, 403}
+    assert stand.api.get(f"/v1/certificates/{uuid}/issued").json == before
 
 
 def test_what_is_no_sound_csr(home):

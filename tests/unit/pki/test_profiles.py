@@ -63,6 +63,8 @@ CROWD = x509.SubjectAlternativeName([x509.DNSName(f"n{i}") for i in range(101)])
         (CLIENT, [], {"common_name": "system:node:a"}, "csr-asks-identity"),
         (ADMIN, [], {"common_name": "system:admin"}, "csr-asks-identity"),
         (CLIENT, [], {"common_name": "BAY-7f3c-manager-0"}, "csr-asks-identity"),
+        (CLIENT, [], {"common_name": "BAY-7f3c-manager-0. "}, "csr-asks-identity"),
+        (ADMIN, [], {"common_name": "0F3C2A1B-7f3c-4d5e-8a9b-0123456789ab"}, "csr-asks-identity"),
     ],
 )
 def test_wishes_for_more_power_are_refused(kit, profile, extensions, subject, code):
