@@ -48,5 +48,6 @@ def bay(talk, tenant):
     talk.run(f"magnum bay-create --baymodel {MODEL} --node-count 1 --name {BAY}")
     uuid = tenant.get(f"/bays/{BAY}")["uuid"]
     yield tenant.complete(uuid)
-    tenant.delete(uuid)
+    talk.run(f"magnum bay-delete {BAY}")
+    assert tenant.wait(uuid) is None
     talk.run(f"magnum baymodel-delete {MODEL}")

@@ -164,6 +164,14 @@ def test_the_node_count_changes(magnum, own_words, tenant, bay):
     assert magnum.show(f"magnum {own_words.cluster}-show {BAY}")["name"] == BAY
 
 
+def test_a_step_of_the_cas_rotation(magnum, tenant, bay):
+    magnum.run(f"magnum ca-rotate --cluster {BAY}")
+    assert tenant.complete(bay["uuid"])["status"] == "UPDATE_COMPLETE"
+    (magnum.directory / "rotated").mkdir()
+    magnum.run(f"magnum cluster-config {BAY} --dir rotated > rotated.env")
+    assert "Swarm: active" in magnum.run(". ./rotated.env && docker info")
+
+
 def test_stats(magnum, tenant, bay):
     def right():
         nodes = tenant.complete(bay["uuid"])["node_count"] + 1

@@ -102,12 +102,18 @@ def test_mistakes_are_said(coe, bay):
     assert "master_count" in said
 
 
+def docker_environment(coe, name):
+    """Where a docker command line finds the bay, with a certificate of its own; a shell line's beginning."""
+    (coe.directory / name).mkdir()
+    lines = coe.run(f"openstack coe cluster config {BAY} --dir {name} --output-certs")
+    (coe.directory / f"{name}.env").write_text(lines)
+    return f". ./{name}.env && docker"
+
+
 def test_config_writes_a_working_docker_environment(coe, bay):
-    (coe.directory / "bay").mkdir()
-    lines = coe.run(f"openstack coe cluster config {BAY} --dir bay --output-certs")
+    docker = docker_environment(coe, "bay")
     assert sorted(p.name for p in (coe.directory / "bay").iterdir()) == ["ca.pem", "cert.pem", "key.pem"]
-    (coe.directory / "bay.env").write_text(lines)
-    said = coe.run(". ./bay.env && docker info && docker node ls")
+    said = coe.run(f"{docker} info && docker node ls")
     assert "Swarm: active" in said
     assert "Ready" in said
 
@@ -138,6 +144,26 @@ def test_certificates(coe, bay):
     coe.run(f"openstack coe ca sign {BAY} csr.pem > cert.pem")
     coe.run(f"openstack coe ca show {BAY} > ca.pem")
     assert "cert.pem: OK" in coe.run("openssl verify -CAfile ca.pem cert.pem")
+
+
+def test_the_ca_is_rotated_in_two_steps(coe, tenant, bay):
+    before = docker_environment(coe, "before")
+    coe.run(f"openstack coe ca rotate {BAY}")
+    tenant.complete(bay["uuid"])
+    after = docker_environment(coe, "after")
+    for docker in (before, after):
+        assert "Swarm: active" in coe.run(f"{docker} info")
+    assert coe.run(f"openstack coe ca show {BAY}").count("BEGIN CERTIFICATE") == 2
+    coe.run(f"openstack coe ca rotate {BAY}")
+    tenant.complete(bay["uuid"])
+    assert "Swarm: active" in coe.run(f"{after} info")
+    assert "Swarm: active" not in coe.attempt(f"{before} info").out
+    assert coe.run(f"openstack coe ca show {BAY}").count("BEGIN CERTIFICATE") == 1
+
+
+def test_credentials_are_rotated(coe, tenant, bay):
+    coe.run(f"openstack coe credential rotate {BAY}")
+    assert tenant.complete(bay["uuid"])["status"] == "UPDATE_COMPLETE"
 
 
 def test_node_groups(coe, tenant, bay):

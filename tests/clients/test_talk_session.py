@@ -74,6 +74,21 @@ def test_bay_show_has_what_the_slides_have(talk, tenant, bay):
     }
 
 
+def test_baymodels(talk, bay):
+    shown = talk.show("magnum baymodel-show swarm-model")
+    assert shown["uuid"] == bay["baymodel_id"]
+    assert (shown["coe"], shown["external_network_id"]) == ("swarm", "CERN_NETWORK")
+    made = talk.show(
+        "magnum baymodel-create --name other --image-id fedora-atomic-23 --keypair-id my-key "
+        "--external-network-id public --coe swarm --labels cvmfs=true"
+    )
+    assert "cvmfs" in made["labels"]
+    assert {row["name"] for row in talk.table("magnum baymodel-list")} >= {"swarm-model", "other"}
+    assert talk.show("magnum baymodel-update other replace name=renamed")["name"] == "renamed"
+    talk.run("magnum baymodel-delete renamed")
+    assert "renamed" in talk.refused("magnum baymodel-show renamed")
+
+
 def test_docker_info_shows_the_nodes(docker, tenant, bay):
     said = docker("docker info")
     assert f" Nodes: {tenant.complete(bay['uuid'])['node_count'] + 1}" in said
