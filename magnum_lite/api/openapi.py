@@ -175,6 +175,8 @@ def _responses(route: "Route", keep: schemas.Keep) -> dict[str, Any]:
             described["headers"]["Location"] = _ref("headers", "Location")
         if route.method == "GET":
             described["headers"]["ETag"] = _ref("headers", "ETag")
+        if route.dialect.deprecated:
+            described["headers"]["Deprecation"] = _ref("headers", "Deprecation")
         out[str(code)] = described
     out |= {str(c): _ref("responses", f"E{c}") for c in sorted(_refusals(route))}
     return out
@@ -252,6 +254,7 @@ def _headers() -> dict[str, Any]:
         "x-openstack-request-id": text | {"description": "Also in the service's logs."},
         "OpenStack-API-Version": text | {"description": "Microversion of the answer."},
         "Location": text | {"description": "URL of what was made."},
+        "Deprecation": text | {"description": "true: the words of 2016; the same is served in today's."},
         "ETag": text | {"description": "Names this state of the object; for If-None-Match and If-Match."},
     }
 

@@ -18,6 +18,10 @@ from magnum_lite.models.views import names
 from tests.functional.conftest import TEMPLATE
 
 EVERY = (ROOT, *ROUTES)
+WITHOUT_BODY = {
+    ("POST", ("clusters", "{ident}", "actions", "logs")), ("POST", ("bays", "{ident}", "actions", "logs")),
+    ("PATCH", ("certificates", "{ident}")), ("PATCH", ("credentials", "{ident}")),
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +56,7 @@ def test_every_route_is_described(route):
     assert route.query <= set(ARGUMENTS)
     assert all(200 <= code < 300 for code in route.gives)
     if route.method in {"POST", "PATCH"} and route.gives:
-        assert route.takes or route.path[-1] == "logs", "which body does it take?"
+        assert route.takes or (route.method, route.path) in WITHOUT_BODY, "which body does it take?"
 
 
 def test_both_dialects(served):
