@@ -144,7 +144,8 @@ def _object(
     """``view`` says what may be given and must be, ``model`` the rest."""
     properties, required = {}, []
     for name, info in view.model_fields.items():
-        outer, schema = rename.get(name, name), _value(model, name, incoming=True)
+        outer, schema = rename.get(name, name), _value(view, name, incoming=True)
+        schema |= {"description": _described(model.model_fields[name])}
         if info.is_required():
             required.append(outer)
         else:  # a null means absent

@@ -46,7 +46,7 @@ def create_view(model: type[Resource]) -> type[pydantic.BaseModel]:
             optional: Any = typing.Union[info.rebuild_annotation(), None]  # noqa: UP007
             fields[name] = (_blank(optional) if facts(info)["blank"] else optional, None)
         else:
-            fields[name] = (info.rebuild_annotation(), info)
+            fields[name] = (info.annotation, info)  # which has the validators; once is enough
     return pydantic.create_model(
         f"{model.__name__}Create", __config__=pydantic.ConfigDict(extra="forbid"), **fields
     )
