@@ -1,39 +1,148 @@
-"""SQL statements and CPU time of the API's answers, in process, on SQLite (see doc for upstream's)."""
+"""``make bench``: everything, and ``benchmarks/results.md`` from it. ``--only`` runs a part and prints it."""
 
+import argparse
+import contextlib
+import json
+import shutil
+import subprocess
 import tempfile
-import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import sqlalchemy as sa
+from benchmarks import environments, report, scaling, servers, serving, sides
+from benchmarks.processes import family, machine
 
-from tests.support.stand import Stand
+CLUSTER = "/v1/clusters/00000001-0000-0000-0000-000000000000"  # the one with certificates
+PAGES = ["/v1/clusters?limit=100", "/v1/clusters/detail?limit=100", "/v1/clustertemplates?limit=100"]
+REQUESTS = ["/", CLUSTER, *PAGES, "/v1/clusters"]
+SIGNING = "POST /v1/certificates (a CSR of RSA 2048)"
+CLUSTERS = 10_000
+CONDUCTORS = (
+    "With RabbitMQ. CPU of the workers; of a certificate, of the workers and the conductor. Both conductors have "
+    "their defaults, but no periodic tasks (upstream's would make a thread per cluster; ours finds nothing due)."
+)
 
-CLUSTERS = 100
-REPEAT = 20
+
+def _counts(path: str) -> dict[str, int]:
+    slow = 2 if path == "/v1/clusters" else 5 if "clusters" in path and path != CLUSTER else 25
+    return {"upstream": slow, "ours": max(slow * 2, 20)}
+
+
+@contextlib.contextmanager
+def scratch() -> Iterator[Path]:
+    """A directory for the run."""
+    place = Path(tempfile.mkdtemp(prefix="magnum-lite-bench-"))
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def run_in_process(place: Path) -> str:
+    """CPU and SQL on SQLite, and the floor."""
+    both = [make(place, f"sqlite:///{place}/{name}.sqlite", "fake://") for name, make in _MAKERS.items()]
+    with contextlib.ExitStack() as stack:
+        processes = {}
+        for side in both:
+            side.fill(CLUSTERS)
+            processes[side.name] = stack.enter_context(side.in_process())
+        imports = {name: process.ready() for name, process in processes.items()}
+        found = {}
+        for path in REQUESTS:
+            counts = _counts(path)
+            found[path] = {name: p.measure(path, counts[name]) for name, p in processes.items()}
+    (place / "imports.json").write_text(json.dumps(imports))
+    ours = next(side for side in both if side.name == "ours")
+    script = environments.CHECKOUT / "benchmarks/scripts/bare.py"
+    command = [ours.python, script, f"sqlite:///{place}/ours.sqlite"]
+    bare = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    return report.in_process(found) + report.floor(bare) + "\n"
+
+
+_MAKERS: dict[str, Callable[[Path, str, str], sides.Side]] = {"upstream": sides.upstream, "ours": sides.ours}
+
+
+def run_served(place: Path) -> str:
+    """Latency, throughput, signing, start, memory, on MariaDB."""
+    root = environments.unpack_servers(place)
+    with servers.mariadb(root, place) as (url, _), servers.rabbitmq(root, place) as bus:
+        both = []
+        for name, make in _MAKERS.items():
+            servers.create_database(environments.ours(), url, name)
+            both.append(make(place, f"{url}/{name}", bus))
+            both[-1].fill(CLUSTERS)
+        body = {"cluster_uuid": CLUSTER.rsplit("/", 1)[1], "csr": _csr()}
+        found = {}
+        with contextlib.ExitStack() as stack:
+            up = {side.name: stack.enter_context(side.served(workers=2)) for side in both}
+            for path in REQUESTS:
+                found[path] = serving.in_turns({n: (s, []) for n, s in up.items()}, path, _counts(path))
+            work = {side.name: stack.enter_context(side.conductor()) for side in both}
+            for served in up.values():
+                serving.signed(served, body)
+            pairs = {n: (s, family(work[n])) for n, s in up.items()}
+            found[SIGNING] = serving.in_turns(pairs, "/v1/certificates", {"upstream": 25, "ours": 50}, body)
+        starts = serving.starts(both, [*PAGES, "/v1/clusters"], body)
+    imports = json.loads((place / "imports.json").read_text()) if (place / "imports.json").exists() else None
+    return report.served(found, CONDUCTORS) + (report.starts(starts, imports) if imports else str(starts))
+
+
+def run_scaling(place: Path) -> str:
+    """Pages at three sizes on three databases."""
+    found = {}
+    side = sides.ours(place, f"sqlite:///{place}/scaling.sqlite", "fake://", kek=False)
+    found["SQLite"] = (scaling.measure(side, None), scaling.plans(side))
+    root = place / "servers" if (place / "servers").exists() else environments.unpack_servers(place)
+    own = place / "scaling"
+    own.mkdir()
+    with servers.mariadb(root, own) as (url, pid):
+        servers.create_database(environments.ours(), url, "ours")
+        side = sides.ours(own, f"{url}/ours", "fake://", kek=False)
+        found["MariaDB"] = (scaling.measure(side, pid), scaling.plans(side))
+    programs = environments.postgresql(place)
+    found["PostgreSQL"] = None
+    if programs is not None:
+        own.chmod(0o711)
+        place.chmod(0o711)
+        with servers.postgresql(programs, own) as (url, pid):
+            side = sides.ours(own, f"{url}/postgres", "fake://", kek=False)
+            found["PostgreSQL"] = (scaling.measure(side, pid), scaling.plans(side))
+    return report.scaling(found)
+
+
+def _csr() -> str:
+    command = [
+        "openssl",
+        "req",
+        "-new",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-keyout",
+        "/dev/null",
+        "-subj",
+        "/CN=ana",
+    ]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+PARTS = {"in-process": run_in_process, "served": run_served, "scaling": run_scaling}
 
 
 def main() -> None:
-    """Print a line per request."""
-    stand = Stand(Path(tempfile.gettempdir()), cluster__max_clusters_per_project=-1)
-    template = stand.template()
-    uuids = [stand.cluster(template) for _ in range(CLUSTERS)]
-    statements = []
-    sa.event.listen(
-        stand.database.engine,
-        "before_cursor_execute",
-        lambda _c, _u, text, *_: statements.append(text) if not text.startswith("BEGIN") else None,
-    )
-    print(f"{'request':44} {'SQL':>4} {'CPU ms':>7}")
-    paths = ("/", f"/v1/clusters/{uuids[0]}", "/v1/clusters?limit=100", "/v1/clusters/detail?limit=100")
-    for path in (*paths, "/v1/bays/detail", "/v1/clustertemplates"):
-        statements.clear()
-        stand.api.get(path)
-        count, best = len(statements), 1e9
-        for _ in range(REPEAT):
-            before = time.process_time()
-            stand.api.get(path)
-            best = min(best, time.process_time() - before)
-        print(f"{path.replace(uuids[0], '{uuid}'):44} {count:4} {best * 1000:7.1f}")
+    """Measure and write."""
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    parser.add_argument("--only", choices=PARTS, action="append", help="a part; the results are printed only")
+    wanted = parser.parse_args().only
+    text = report.head(machine(), {"upstream": "23.0.0"})
+    with scratch() as place:
+        for name, part in PARTS.items():
+            if not wanted or name in wanted:
+                found = part(place)
+                print(found, flush=True)
+                text += found
+    if not wanted:
+        (environments.CHECKOUT / "benchmarks" / "results.md").write_text(text.rstrip() + "\n")
 
 
 if __name__ == "__main__":
