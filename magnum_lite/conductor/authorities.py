@@ -2,11 +2,12 @@
 
 import datetime as dt
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from magnum_lite.conductor.ports import Ports
 from magnum_lite.db import certificates as db
+from magnum_lite.db import events
 from magnum_lite.db.rows import Row
 from magnum_lite.errors import Conflict
 from magnum_lite.models import renewal
@@ -64,12 +65,10 @@ def make(ports: Ports, cluster: Row, purpose: Purpose) -> dict[str, Any]:
     }
 
 
-def load(
-    ports: Ports, cluster: Row, purpose: Purpose, signs: renewal.Signs
+def _load(
+    ports: Ports, cluster: Row, known: Sequence[Row], purpose: Purpose, signs: renewal.Signs
 ) -> tuple[str, authority.Authority]:
     """The row id of the CA that signs, and the CA with its key. Raises Conflict while it is not made yet."""
-    with ports.database.read() as connection:
-        known = db.authorities(connection, cluster["uuid"])
     mine = [r for r in known if r["purpose"] == purpose.value]
     row = renewal.signer(mine, signs, cluster["renewal"], ports.clock())
     if row is None:
@@ -95,9 +94,12 @@ def issue(
     sans: Collection[str] = (),
     lifetime: dt.timedelta | None = None,
     requester: Mapping[str, str | None] | None = None,
+    known: Sequence[Row] | None = None,
+    event: str = "",
 ) -> str:
     """Sign with the CA whose turn it is; what is signed is recorded before and after. ``cluster`` as read
-    before its CAs are. Raises ``pki.errors.PKIError``, Conflict.
+    before its CAs are; ``known`` are they, where they are read already; ``event`` is told when it is done.
+    Raises ``pki.errors.PKIError``, Conflict.
     """
     prepared = profiles.prepare(
         profile,
@@ -108,7 +110,10 @@ def issue(
     )
     purpose = Purpose(profile.purpose)
     signs = _SIGNS.get(profile.name, renewal.Signs.CLIENTS)
-    authority_id, signer = load(ports, cluster, purpose, signs)
+    if known is None:
+        with ports.database.read() as connection:
+            known = db.authorities(connection, cluster["uuid"])
+    authority_id, signer = _load(ports, cluster, known, purpose, signs)
     serial, now = authority.new_serial(), utc(ports)
     with ports.database.write() as connection:
         db.intend(
@@ -129,4 +134,6 @@ def issue(
     pem = signer.issue(prepared, serial, now)
     with ports.database.write() as connection:
         db.issued(connection, f"{serial:x}", pem)
+        if event:
+            events.add(connection, cluster, "certificate", event)
     return pem

@@ -14,7 +14,7 @@ from magnum_lite.conductor.enrolment import enrol
 from magnum_lite.conductor.plan import plan
 from magnum_lite.conductor.ports import Ports
 from magnum_lite.context import Context
-from magnum_lite.db import clusters, events, nodes
+from magnum_lite.db import certificates, clusters, nodes
 from magnum_lite.db.rows import Row
 from magnum_lite.errors import Forbidden, InvalidInput, NotFound, Problem
 from magnum_lite.models.status import Action, NodeState
@@ -95,7 +95,8 @@ def sign(ports: Ports, context: Context, cluster_uuid: str, pem: str, ttl: int |
     """A client certificate as the caller's role allows. Raises InvalidInput, Forbidden, NotFound."""
     with ports.database.read() as connection:
         cluster = clusters.by_uuid(connection, cluster_uuid)
-        reserved = {n["hostname"] for n in nodes.of_cluster(connection, cluster_uuid)} if cluster else set()
+        reserved = nodes.hostnames(connection, cluster_uuid)
+        known = certificates.authorities(connection, cluster_uuid)
     if cluster is None:
         raise NotFound("Cluster", cluster_uuid)
     if not context.roles & _WRITERS:
@@ -108,7 +109,7 @@ def sign(ports: Ports, context: Context, cluster_uuid: str, pem: str, ttl: int |
     if lifetime > dt.timedelta(days=most):
         raise InvalidInput(Problem("ttl", f"at most {most} days ({most * 86400} seconds) are given"))
     try:
-        certificate = authorities.issue(
+        return authorities.issue(
             ports,
             cluster,
             profiles.DOCKER_CLIENT,
@@ -117,12 +118,10 @@ def sign(ports: Ports, context: Context, cluster_uuid: str, pem: str, ttl: int |
             reserved=reserved,
             lifetime=lifetime,
             requester={"requester_user": context.user_id, "requester_project": context.project_id},
+            known=known,
+            event=f"A client certificate was issued to {context.user_name or context.user_id}.",
         )
     except RequestRefused as error:
         raise Forbidden(error.reason) from None
     except PKIError as error:
         raise InvalidInput(Problem("csr", error.reason)) from None
-    with ports.database.write() as connection:
-        who = context.user_name or context.user_id
-        events.add(connection, cluster, "certificate", f"A client certificate was issued to {who}.")
-    return certificate

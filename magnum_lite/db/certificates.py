@@ -10,6 +10,18 @@ from magnum_lite.db.schema import authority, certificate, secret
 from magnum_lite.db.session import utcnow
 from magnum_lite.errors import NotFound
 
+_AUTHORITIES = (
+    sa.select(authority)
+    .where(authority.c.cluster_id == sa.bindparam("cluster_id"))
+    .order_by(authority.c.epoch, authority.c.id)
+)
+_INTEND = certificate.insert()
+_ISSUED = (
+    certificate.update()
+    .where(certificate.c.serial == sa.bindparam("known"))
+    .values(issued_at=sa.bindparam("at"), pem=sa.bindparam("text"))
+)
+
 
 def insert_authority(connection: sa.Connection, values: dict[str, Any]) -> None:
     """Store a new CA."""
@@ -18,9 +30,7 @@ def insert_authority(connection: sa.Connection, values: dict[str, Any]) -> None:
 
 def authorities(connection: sa.Connection, cluster_id: str) -> list[Row]:
     """All CAs of a cluster, with their sealed keys, oldest first."""
-    c = authority.c
-    query = sa.select(authority).where(c.cluster_id == cluster_id)
-    return rows.many(connection, query.order_by(c.epoch, c.id))
+    return rows.many(connection, _AUTHORITIES, {"cluster_id": cluster_id})
 
 
 def public_parts(connection: sa.Connection, cluster_id: str) -> list[Row]:
@@ -61,14 +71,12 @@ def ca_bundle(connection: sa.Connection, cluster_id: str, purpose: str) -> str:
 
 def intend(connection: sa.Connection, values: dict[str, Any]) -> None:
     """Record what is about to be signed."""
-    connection.execute(certificate.insert().values(**values, created_at=utcnow(), issued_at=None, pem=None))
+    connection.execute(_INTEND, {**values, "created_at": utcnow(), "issued_at": None, "pem": None})
 
 
 def issued(connection: sa.Connection, serial: str, pem: str) -> None:
     """Record that it was signed."""
-    connection.execute(
-        certificate.update().where(certificate.c.serial == serial).values(issued_at=utcnow(), pem=pem)
-    )
+    connection.execute(_ISSUED, {"known": serial, "at": utcnow(), "text": pem})
 
 
 def of_cluster(connection: sa.Connection, cluster_id: str, limit: int, after: str | None = None) -> list[Row]:

@@ -10,6 +10,8 @@ from magnum_lite.db.rows import Row
 from magnum_lite.db.schema import event
 from magnum_lite.db.session import utcnow
 
+_ADD = event.insert()
+
 
 def add(
     connection: sa.Connection,
@@ -28,7 +30,7 @@ def add(
         "kind": kind,
         "message": message[:8192],
     }
-    connection.execute(event.insert().values(values | more))
+    connection.execute(_ADD, values | more)
 
 
 def page(

@@ -10,6 +10,8 @@ from magnum_lite.db.rows import Row
 from magnum_lite.db.schema import node
 from magnum_lite.db.session import utcnow
 
+_HOSTNAMES = sa.select(node.c.hostname).where(node.c.cluster_id == sa.bindparam("cluster_id"))
+
 
 def insert(connection: sa.Connection, values: dict[str, Any]) -> Row:
     """Store a new record."""
@@ -27,6 +29,11 @@ def of_cluster(connection: sa.Connection, cluster_id: str) -> list[Row]:
     """All records of a cluster, masters first, by index."""
     query = sa.select(node).where(node.c.cluster_id == cluster_id).order_by(node.c.role, node.c.index)
     return rows.many(connection, query)
+
+
+def hostnames(connection: sa.Connection, cluster_id: str) -> set[str]:
+    """Names of a cluster's nodes, gone ones included."""
+    return set(connection.execute(_HOSTNAMES, {"cluster_id": cluster_id}).scalars())
 
 
 def addresses(connection: sa.Connection, cluster_ids: Sequence[str]) -> list[Row]:
