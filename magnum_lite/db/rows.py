@@ -9,6 +9,7 @@ for each shape, with bound values by name: ``where`` holds constants of a module
 
 import dataclasses
 import functools
+import operator
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ import sqlalchemy as sa
 from magnum_lite.errors import Ambiguous, NotFound
 
 Row = dict[str, Any]
+Query = sa.Select[Any] | sa.CompoundSelect[Any]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -34,17 +36,13 @@ def looks_like_uuid(text: str) -> bool:
     return len(text) == 36 and text.count("-") == 4
 
 
-def one(
-    connection: sa.Connection, query: sa.Select[Any], values: Mapping[str, Any] | None = None
-) -> Row | None:
+def one(connection: sa.Connection, query: Query, values: Mapping[str, Any] | None = None) -> Row | None:
     """The first row as a dict."""
     found = many(connection, query, values)
     return found[0] if found else None
 
 
-def many(
-    connection: sa.Connection, query: sa.Select[Any], values: Mapping[str, Any] | None = None
-) -> list[Row]:
+def many(connection: sa.Connection, query: Query, values: Mapping[str, Any] | None = None) -> list[Row]:
     """All rows as dicts."""
     result = connection.execute(query, values)
     keys = tuple(result.keys())
@@ -111,13 +109,13 @@ def page(
         column=column,
         descending=wanted.descending,
         start=start,
-        compares_rows=connection.dialect.name not in _NO_ROW_RANGES,
+        database=connection.dialect.name,
     )
     return many(connection, _paging(shape), values | {"page_size": wanted.limit})
 
 
 _FIRST, _AFTER, _AFTER_NULL = "first", "after", "after null"
-_NO_ROW_RANGES = {"mysql", "mariadb"}  # they compare rows, but find no range of an index by that
+_MYSQL = ("mysql", "mariadb")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -130,7 +128,7 @@ class _Shape:
     column: sa.Column[Any]
     descending: bool
     start: str
-    compares_rows: bool
+    database: str
 
 
 @functools.lru_cache(maxsize=64)
@@ -144,33 +142,60 @@ def _marked(
 
 
 @functools.lru_cache(maxsize=256)
-def _paging(shape: _Shape) -> sa.Select[Any]:
+def _paging(shape: _Shape) -> Query:
     table, column, down = shape.table, shape.column, shape.descending
+    columns = tuple(table.c) if shape.columns is None else shape.columns
+    query = sa.select(*columns, *([] if column in columns else [column])).where(*shape.where)
     order: list[Any] = [table.c.id.desc() if down else table.c.id]
     if column is not table.c.id:
         order.insert(0, column.desc() if down else column)
         if column.nullable:
             order.insert(0, column.is_(None).desc() if down else column.is_(None))
-    conditions = shape.where if shape.start == _FIRST else (*shape.where, _after(shape))
-    query = sa.select(table) if shape.columns is None else sa.select(*shape.columns)
-    return query.where(*conditions).order_by(*order).limit(sa.bindparam("page_size"))
+    size: sa.BindParameter[int] = sa.bindparam("page_size")
+    if shape.start == _FIRST:
+        return _by_index(query, shape).order_by(*order).limit(size)
+    same, further = _behind(shape)
+    if shape.database == "sqlite" and not column.nullable and column is not table.c.id:
+        # It finds no place among equals by an "or" or by comparing rows, but merges two walks of an index.
+        both = sa.union_all(query.where(same), query.where(further))
+        keys = (both.selected_columns[c.name] for c in (column, table.c.id))
+        return both.order_by(*(k.desc() if down else k for k in keys)).limit(size)
+    return _by_index(query, shape).where(sa.or_(same, further)).order_by(*order).limit(size)
 
 
-def _after(shape: _Shape) -> sa.ColumnElement[bool]:
-    """Rows behind the marker's; nulls sort last going up, first going down."""
+def _by_index(query: sa.Select[Any], shape: _Shape) -> sa.Select[Any]:
+    """With the index for this order, if there is one, named to MySQL and MariaDB: they would walk it from the
+    beginning of the project to the marker.
+    """
+    equal = [
+        c.left.name for c in shape.where if isinstance(c, sa.BinaryExpression) and c.operator is operator.eq
+    ]
+    wanted = [*equal, *([] if shape.column.name == "id" else [shape.column.name]), "id"]
+    for index in shape.table.indexes:
+        if [c.name for c in index.columns] == wanted:
+            for database in _MYSQL:
+                query = query.with_hint(shape.table, f"FORCE INDEX ({index.name})", database)
+    return query
+
+
+def _behind(shape: _Shape) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+    """Conditions of rows behind the marker's: with the same value, and with a later one. Nulls sort last
+    going up, first going down.
+    """
     ident, column, down = shape.table.c.id, shape.column, shape.descending
     last_id = sa.bindparam("last_id", type_=ident.type)
-    same_and_later = ident < last_id if down else ident > last_id
+    later = ident < last_id if down else ident > last_id
     if column is ident:
-        return same_and_later
+        return later, sa.false()
     if shape.start == _AFTER_NULL:
-        rest = sa.and_(column.is_(None), same_and_later)
-        return sa.or_(rest, column.is_not(None)) if down else rest
-    last = sa.bindparam("last_value", type_=column.type)
-    if shape.compares_rows:
+        return sa.and_(column.is_(None), later), column.is_not(None) if down else sa.false()
+    last = sa.bindparam("last_value", type_=column.type)  # plain True and False would be refused by "<"
+    further = column < last if down else column > last
+    if column.nullable and not down:
+        further = sa.or_(further, column.is_(None))
+    if (
+        shape.database == "postgresql" and not column.nullable
+    ):  # this it finds in an index, an "or" it doesn't
         here, there = sa.tuple_(column, ident), sa.tuple_(last, last_id)
-        behind: sa.ColumnElement[bool] = here < there if down else here > there
-    else:
-        further = column < last if down else column > last
-        behind = sa.or_(further, sa.and_(column == last, same_and_later))
-    return behind if down or not column.nullable else sa.or_(behind, column.is_(None))
+        return here < there if down else here > there, sa.false()
+    return sa.and_(column == last, later), further
