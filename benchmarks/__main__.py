@@ -51,6 +51,9 @@ def run_in_process(place: Path) -> str:
         for path in REQUESTS:
             counts = _counts(path)
             found[path] = {name: p.measure(path, counts[name]) for name, p in processes.items()}
+        found[SIGNING] = {
+            name: p.measure("/v1/certificates", 50, _signing()) for name, p in processes.items()
+        }
     (place / "imports.json").write_text(json.dumps(imports))
     ours = next(side for side in both if side.name == "ours")
     script = environments.CHECKOUT / "benchmarks/scripts/bare.py"
@@ -71,7 +74,7 @@ def run_served(place: Path) -> str:
             servers.create_database(environments.ours(), url, name)
             both.append(make(place, f"{url}/{name}", bus))
             both[-1].fill(CLUSTERS)
-        body = {"cluster_uuid": CLUSTER.rsplit("/", 1)[1], "csr": _csr()}
+        body = _signing()
         found = {}
         with contextlib.ExitStack() as stack:
             up = {side.name: stack.enter_context(side.served(workers=2)) for side in both}
@@ -110,7 +113,8 @@ def run_scaling(place: Path) -> str:
     return report.scaling(found)
 
 
-def _csr() -> str:
+def _signing() -> dict[str, str]:
+    """The body of a POST of a CSR."""
     command = [
         "openssl",
         "req",
@@ -123,7 +127,8 @@ def _csr() -> str:
         "-subj",
         "/CN=ana",
     ]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    csr = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return {"cluster_uuid": CLUSTER.rsplit("/", 1)[1], "csr": csr}
 
 
 PARTS = {"in-process": run_in_process, "served": run_served, "scaling": run_scaling}
