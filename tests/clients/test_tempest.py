@@ -81,4 +81,4 @@ def test_its_api_tests_pass(machine, client):
     assert said.code == 0, counts
     assert counts["Failed"] == 0
     assert counts["Skipped"] == 0
-    assert counts["Passed"] >= 50
+    assert counts["Passed"] == 55
