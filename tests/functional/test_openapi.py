@@ -10,7 +10,8 @@ import webtest
 from openapi_spec_validator import validate
 
 from magnum_lite import policy
-from magnum_lite.api.openapi import ARGUMENTS, document, operation_id, path_of
+from magnum_lite.api.components import ARGUMENTS
+from magnum_lite.api.openapi import document, operation_id, path_of
 from magnum_lite.api.routes import ROOT, ROUTES
 from magnum_lite.models.actions import Resize, Upgrade
 from magnum_lite.models.cluster import Cluster
