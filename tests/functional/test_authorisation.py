@@ -302,6 +302,27 @@ def test_no_other_rule_guards_it(home, tmp_path, route):
     assert answer.status_int == expected(route, caller), answer.text
 
 
+def test_a_patch_is_allowed_whole_or_not_at_all(home, tmp_path):
+    uuid = home.complete()
+    before = home.stand.get(uuid)
+    body = [
+        {"op": "replace", "path": "/node_count", "value": 3},
+        {"op": "replace", "path": "/health_status", "value": "UNHEALTHY"},
+    ]
+    for rule in ("cluster:update", "cluster:update_health_status"):
+        api = webtest.TestApp(with_rules(home, tmp_path, {rule: "!"}), extra_environ=headers())
+        (entry,) = errors(api.patch_json(f"/v1/clusters/{uuid}", body, expect_errors=True), 403)
+        assert rule in entry["detail"]
+        assert home.stand.get(uuid) == before
+
+
+def test_a_reader_is_told_so_before_his_numbers_are_looked_at(home):
+    home.group()
+    body = [{"op": "replace", "path": "/node_count", "value": 0}]
+    reader = home.stand.as_caller(**CALLERS["reader"])
+    errors(reader.patch_json(f"/v1/clusters/{home.made}", body, expect_errors=True), 403)
+
+
 def test_the_numbers_of_other_projects_are_refused(home):
     for caller, wanted in (("other", 403), ("other-reader", 403), ("reader", 200), ("admin", 200)):
         answer = home.stand.as_caller(**CALLERS[caller]).get(

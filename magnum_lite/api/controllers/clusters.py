@@ -1,5 +1,6 @@
 """``/v1/clusters`` and ``/v1/bays``."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from magnum_lite.api import paging, patch
@@ -16,7 +17,8 @@ from magnum_lite.models.views import present
 from magnum_lite.services import clusters as services
 from magnum_lite.services import plans, reading, resize, rollback
 
-_PATCHABLE = frozenset({"node_count", "health_status", "health_status_reason"})
+_HEALTH = frozenset({"health_status", "health_status_reason"})
+_PATCHABLE = _HEALTH | {"node_count"}
 _EVENTS_PAGE = 1000
 
 
@@ -97,6 +99,7 @@ def update(call: Call, ident: str) -> Answer:
     patch.operations(call.body)
     row = reading.get(call.deps, call.context, ident)
     changes = patch.changes(call.body, Cluster, row, call.dialect, _PATCHABLE)
+    _may_change(call, row, changes)
     _least(call, changes)
     if call.flag("plan") and (call.flag("rollback") or "node_count" not in changes):
         return Answer(body=_plan_of_update(call, row))
@@ -111,11 +114,19 @@ def update(call: Call, ident: str) -> Answer:
         if call.flag("plan"):
             return Answer(body=plans.resizing(call.deps, wanted, "update"))
         resize.accept(call.deps, wanted)
-    if changes.keys() & {"health_status", "health_status_reason"}:
+    if changes.keys() & _HEALTH:
         services.set_health(call.deps, call.context, row["uuid"], changes)
     if call.dialect.deprecated and call.version < (1, 2):
         return Answer(body=shown(call, reading.get(call.deps, call.context, row["uuid"])))
     return Answer(202, {"uuid": row["uuid"]})
+
+
+def _may_change(call: Call, row: Row, changes: Mapping[str, Any]) -> None:
+    """Every rule before anything is done: a patch is carried out whole or not at all."""
+    if call.flag("rollback") or "node_count" in changes:
+        call.deps.policy.check(call.context, "cluster:update", row["project_id"])
+    if changes.keys() & _HEALTH:
+        call.deps.policy.check(call.context, "cluster:update_health_status", row["project_id"])
 
 
 def _plan_of_update(call: Call, row: Row) -> dict[str, Any]:
