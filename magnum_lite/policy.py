@@ -3,6 +3,8 @@ the operator's policy file. Objects of other projects are 404 before any rule is
 those of all projects where the rule ``…_all_projects`` says so.
 """
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 from oslo_policy import opts as policy_opts
@@ -75,10 +77,18 @@ def list_rules() -> list[Any]:
     return rules
 
 
-class Policy:
-    """The rules in force."""
+_FRESH = 1.0  # seconds
 
-    def __init__(self, conf: Any) -> None:
+
+class Policy:
+    """The rules in force. oslo.policy looks for changed files and inspects its checks' signatures whenever it
+    is asked, which is a third of a small answer; so a verdict holds for a second.
+    """
+
+    def __init__(self, conf: Any, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._verdicts: dict[tuple[Any, ...], bool] = {}
+        self._until = 0.0
         policy_opts.set_defaults(conf)
         self._enforcer = policy.Enforcer(conf)
         self._enforcer.suppress_default_change_warnings = True
@@ -88,10 +98,21 @@ class Policy:
         self, context: Context, rule: str, project_id: str | None = None, user_id: str | None = None
     ) -> bool:
         """Whether the caller may; ``project_id`` and ``user_id`` are the object's (default: his own)."""
+        now = self._clock()
+        if now >= self._until:
+            self._verdicts, self._until = {}, now + _FRESH
+        verdicts = self._verdicts
         target = {
             "project_id": context.project_id if project_id is None else project_id,
             "user_id": context.user_id if user_id is None else user_id,
         }
+        # All that a rule can look at is in the key.
+        key = (rule, *target.values(), context.project_id, context.user_id, context.roles)
+        if key not in verdicts:
+            verdicts[key] = self._verdict(context, rule, target)
+        return verdicts[key]
+
+    def _verdict(self, context: Context, rule: str, target: dict[str, str]) -> bool:
         # admin implies member implies reader, also where Keystone does not list implied roles
         credentials = context.to_policy()
         roles = set(credentials["roles"])

@@ -18,14 +18,14 @@ _OF_CLUSTER = (nodegroup.c.cluster_id == sa.bindparam("cluster_id"),)
 _OF_ROLE = (*_OF_CLUSTER, nodegroup.c.role == sa.bindparam("role"))
 _OF_CLUSTERS = nodegroup.c.cluster_id.in_(sa.bindparam("uuids", expanding=True))
 _GROUPS = sa.select(nodegroup).where(_OF_CLUSTERS).order_by(nodegroup.c.id)
-_COUNTS = sa.select(nodegroup.c.cluster_id, nodegroup.c.uuid, nodegroup.c.role, nodegroup.c.node_count).where(
-    _OF_CLUSTERS
-)
+_SIZE = (nodegroup.c.cluster_id, nodegroup.c.uuid, nodegroup.c.role, nodegroup.c.node_count)
+_COUNTS = sa.select(*_SIZE, sa.null()).where(_OF_CLUSTERS)
 _ADDRESSES = (
-    _COUNTS.add_columns(sa.func.coalesce(node.c.floating_address, node.c.address))
+    sa.select(*_SIZE, sa.func.coalesce(node.c.floating_address, node.c.address))
     .select_from(
         nodegroup.outerjoin(node, sa.and_(node.c.nodegroup_id == nodegroup.c.uuid, node.c.state != "gone"))
     )
+    .where(_OF_CLUSTERS)
     .order_by(node.c.index)
 )
 
@@ -59,9 +59,10 @@ def of_clusters(connection: sa.Connection, uuids: Sequence[str]) -> dict[str, li
 def sizes(connection: sa.Connection, uuids: Sequence[str], *, addresses: bool) -> dict[str, Size]:
     """Wanted nodes of several clusters, with the addresses that there are if asked, in one statement."""
     out = {u: Size() for u in uuids}
-    found = connection.execute(_ADDRESSES if addresses else _COUNTS, {"uuids": list(uuids)}) if uuids else ()
+    query = _ADDRESSES if addresses else _COUNTS
+    found = connection.execute(query, {"uuids": list(uuids)}).all() if uuids else ()
     counted = set()
-    for cluster_id, group, role, count, *address in found:
+    for cluster_id, group, role, count, address in found:
         size, is_master = out[cluster_id], role == "master"
         if group not in counted:
             counted.add(group)
@@ -69,8 +70,8 @@ def sizes(connection: sa.Connection, uuids: Sequence[str], *, addresses: bool) -
                 size.masters += count
             else:
                 size.workers += count
-        if address and address[0]:
-            (size.master_addresses if is_master else size.worker_addresses).append(address[0])
+        if address:
+            (size.master_addresses if is_master else size.worker_addresses).append(address)
     return out
 
 

@@ -1,10 +1,12 @@
 """What is derived from a declaration: the create view, the answer, the SQL columns."""
 
+import dataclasses
 import datetime as dt
 import functools
+import operator
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import pydantic
@@ -114,20 +116,31 @@ def _shown(model: type[Resource], version: tuple[int, int], summary: bool) -> tu
     return tuple(out)
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Plan:
+    """What :func:`present` does for every row of a list: the shown fields' names in the answer and in the
+    row, how to take them all at once, and the names in the answer of those that are times.
+    """
+
+    outside: tuple[str, ...]
+    inside: tuple[str, ...]
+    get: Callable[[Mapping[str, Any]], tuple[Any, ...]]
+    times: tuple[str, ...]
+
+
 @functools.lru_cache(maxsize=512)
 def _plan(
     model: type[Resource],
     rename: tuple[tuple[str, str], ...],
     version: tuple[int, int],
     summary: bool,  # noqa: FBT001
-) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
-    """What :func:`present` does for every row of a list: (name outside, name inside) of each field, and
-    the names outside of those that are times.
-    """
-    outside = dict(rename)
-    fields = tuple((outside.get(n, n), n) for n in _shown(model, version, summary))
-    times = tuple(o for o, n in fields if _base(model.model_fields[n].annotation)[0] is dt.datetime)
-    return fields, times
+) -> _Plan:
+    told, inside = dict(rename), _shown(model, version, summary)
+    outside = tuple(told.get(n, n) for n in inside)
+    annotations = [model.model_fields[n].annotation for n in inside]
+    times = tuple(o for o, a in zip(outside, annotations, strict=True) if _base(a)[0] is dt.datetime)
+    take = operator.itemgetter(*inside) if len(inside) > 1 else lambda row: tuple(row[n] for n in inside)
+    return _Plan(outside, inside, take, times)
 
 
 def present(
@@ -139,10 +152,12 @@ def present(
     summary: bool = False,
 ) -> dict[str, Any]:
     """The answer for one row, in the caller's dialect and microversion."""
-    fields, times = _plan(model, tuple(rename.items()), version, summary)
-    get = values.get
-    out = {outside: get(inside) for outside, inside in fields}
-    for name in times:
+    plan = _plan(model, tuple(rename.items()), version, summary)
+    try:
+        out = dict(zip(plan.outside, plan.get(values), strict=True))
+    except KeyError:  # a row without some of the fields
+        out = {outside: values.get(inside) for outside, inside in zip(plan.outside, plan.inside, strict=True)}
+    for name in plan.times:
         value = out[name]
         if isinstance(value, dt.datetime):
             out[name] = _plain(value)
