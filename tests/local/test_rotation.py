@@ -2,6 +2,8 @@
 before the old CA's time is over.
 """
 
+import os
+import subprocess
 import time
 
 import docker
@@ -134,3 +136,35 @@ def test_streams_pass_through(tenant, bay, container):
         raw.close()
         with pytest.raises(docker.errors.NotFound):
             client.containers.get("no-such-container")
+
+
+def test_the_docker_command_and_the_end_of_its_input(tenant, bay, container, tmp_path):
+    """`docker run -i` says that its input is over, and still wants all of the output."""
+    key, certificate, ca = tenant.sign(bay["uuid"])
+    for name, content in (("key.pem", key), ("cert.pem", certificate), ("ca.pem", ca)):
+        (tmp_path / name).write_text(content)
+        (tmp_path / name).chmod(0o600)
+    host = bay["api_address"].replace("https://", "tcp://")
+    sent = b"0123456789abcdef" * 2**16
+    done = subprocess.run(
+        ["docker", "run", "-i", "--rm", "--network", "none", "runs-on:1", "cat"],
+        env=os.environ | {"DOCKER_HOST": host, "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(tmp_path)},
+        input=sent, capture_output=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == sent
+
+
+def test_killed_in_mid_rotation(machine, tenant, bay, container):
+    uuid = bay["uuid"]
+    for cas in (2, 1):
+        mine = tenant.sign(uuid)
+        tenant.call("PATCH", f"/certificates/{uuid}", expect=202)
+        machine.kill("magnum-lite")
+        tenant.complete(uuid, 120)
+        assert tenant.get(f"/certificates/{uuid}")["pem"].count("BEGIN CERTIFICATE") == cas
+        with engine(bay["api_address"], *tenant.sign(uuid)) as client:
+            assert goes_on(client, container)
+        if cas == 2:
+            with engine(bay["api_address"], *mine) as client:
+                assert goes_on(client, container)
