@@ -79,6 +79,7 @@ def _shown(row: Row, size: nodegroups.Size, *, detail: bool) -> Row:
         out["labels_skipped"] = masked({k: v for k, v in theirs.items() if k not in effective})
         out["master_addresses"], out["node_addresses"] = size.master_addresses, size.worker_addresses
         out["faults"] = row["faults"] if now.endswith(status.FAILED) else {}
+        out["labels_explained"] = None  # for those who ask: see explained()
     return out
 
 

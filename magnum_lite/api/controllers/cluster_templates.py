@@ -50,9 +50,10 @@ def body_of(call: Call, model: type[M], name: str) -> M:
 
 def shown(call: Call, row: Row) -> dict[str, Any]:
     """A template's answer."""
-    values = row | {"labels": masked(row["labels"] or {})}
-    out = present(ClusterTemplate, values, rename=call.dialect.rename(ClusterTemplate), version=call.version)
-    return out | {"links": links(call, call.dialect.templates, row["uuid"])}
+    out = present(ClusterTemplate, row, rename=call.dialect.rename(ClusterTemplate), version=call.version)
+    out["labels"] = masked(row["labels"] or {})
+    out["links"] = links(call, call.dialect.templates, row["uuid"])
+    return out
 
 
 def index(call: Call) -> Answer:

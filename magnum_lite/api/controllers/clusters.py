@@ -29,12 +29,13 @@ def shown(call: Call, row: Row, *, summary: bool = False) -> dict[str, Any]:
     if not (out.get("status") or "").endswith("_FAILED"):
         out.pop("faults", None)
         out.pop("bay_faults", None)
-    if "labels_explained" not in row:
+    if out.get("labels_explained") is None:  # not asked for
         out.pop("labels_explained", None)
     if call.dialect.deprecated and call.version < (1, 2) and out.get("api_address"):
         # the clients of the first release show it so, and have no bay-config that hands it to docker
         out["api_address"] = out["api_address"].replace("tcp://", "https://", 1)
-    return out | {"links": links(call, call.dialect.clusters, row["uuid"])}
+    out["links"] = links(call, call.dialect.clusters, row["uuid"])
+    return out
 
 
 def index(call: Call) -> Answer:
