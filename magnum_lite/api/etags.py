@@ -38,7 +38,7 @@ def tag(raw: bytes) -> str:
 
 def names(header: str, wanted: str, *, strong: bool = False) -> bool:
     """Whether ``wanted`` is in an ``If-Match`` (``strong``: weak tags match nothing) or ``If-None-Match``."""
-    if header.strip() == "*":
+    if header.strip(" \t") == "*":
         return True
     place = 0
     while found := _TAG.match(header, place):
@@ -70,7 +70,7 @@ def guarded(header: str, reader: "Route", call: Call, arguments: tuple[str, ...]
         raise PreconditionFailed(_STALE)
     noun = _NOUNS.get(next((p for p in reversed(reader.path) if p in _NOUNS), ""))
     key = body.get("uuid", body.get("id"))
-    if noun is None or key is None or header.strip() == "*":
+    if noun is None or key is None or header.strip(" \t") == "*":
         return call
     database = Guarded(call.deps.database, _check(noun, key, body))
     return dataclasses.replace(call, deps=dataclasses.replace(call.deps, database=database))

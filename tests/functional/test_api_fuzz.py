@@ -223,7 +223,7 @@ def test_damaged_csrs(complete, changes, cut, more):
     tags=st.text(st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f"), max_size=60)
 )
 def test_entity_tags(complete, tags):
-    path, wild = f"/v1/clusters/{complete.made}", tags.strip() in {"", "*"}
+    path, wild = f"/v1/clusters/{complete.made}", tags == "" or tags.strip(" \t") == "*"
     answer = harmless(complete.api.get(path, headers={"If-None-Match": tags}, expect_errors=True))
     assert answer.status_int in {200, 304}
     answer = harmless(complete.api.patch_json(path, [], headers={"If-Match": tags}, expect_errors=True))
