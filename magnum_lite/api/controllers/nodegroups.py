@@ -56,7 +56,7 @@ def _accepted(call: Call, draft: services.Draft) -> Answer:
     if call.flag("plan"):
         return Answer(body=plans.of_group(call.deps, draft))
     group = services.accept(call.deps, draft)
-    _, found = services.get(call.deps, call.context, draft.cluster["uuid"], group["uuid"])
+    found = services.changed(call.deps, draft.cluster, group["uuid"])
     return Answer(202, _shown(call, draft.cluster, found))
 
 
