@@ -18,9 +18,9 @@ ARGUMENTS: dict[str, tuple[Schema, str]] = {
     ),
     "role": ({"type": "string"}, "Only groups of this role."),
     "all_tenants": ({"type": "boolean"}, "Of every project."),
-    "project_id": (_TEXT, "Of this project."),
+    "project_id": ({"type": "string"}, "Of this project."),
     "type": ({"type": "string"}, "cluster."),
-    "coe": (_TEXT, "Only what this engine knows."),
+    "coe": ({"type": "string"}, "Only what this engine knows."),
     "plan": ({"type": "boolean"}, "Only say what would be done; nothing is stored."),
     "explain": ({"type": "string", "enum": ["labels"]}, "Say where each effective value came from."),
 }
