@@ -27,6 +27,13 @@ def told(client, line):
     return json.loads(client.run(f"{line} -f json"))
 
 
+def failed(client, line):
+    """What a deletion says that has to fail: the client tells it, and ends with 0 all the same."""
+    said = client.attempt(line)
+    assert "failed" in said.out + said.err
+    return said.out + said.err
+
+
 def test_templates(coe):
     coe.run(
         "openstack coe cluster template create one --coe swarm --image fedora-atomic-23 "
@@ -68,7 +75,7 @@ def test_a_public_template_is_everybodys(coe, admin, client):
     try:
         other = client("openstackclient", "magnum-lite-demo2")
         assert told(other, "openstack coe cluster template show everybodys")["public"] is True
-        assert "everybodys" in other.refused("openstack coe cluster template delete everybodys")
+        assert "403" in failed(other, "openstack coe cluster template delete everybodys")
         changed = told(admin, "openstack coe cluster template update everybodys --hidden")
         assert changed["hidden"] is True
         other.refused("openstack coe cluster template show everybodys")
@@ -87,7 +94,7 @@ def test_a_cluster_comes_and_goes(coe, tenant, bay):
     assert shown["flavor_id"] == "m1.small"
     assert shown["node_count"] == 0
     assert {row["name"] for row in told(coe, "openstack coe cluster list")} >= {"brief", BAY}
-    assert "referenced" in coe.refused(f"openstack coe cluster template delete {MODEL}")
+    assert "referenced" in failed(coe, f"openstack coe cluster template delete {MODEL}")
     coe.run("openstack coe cluster delete brief")
     assert tenant.wait(shown["uuid"]) is None
     assert "brief" in coe.refused("openstack coe cluster show brief")
@@ -202,7 +209,7 @@ def test_node_groups(coe, tenant, bay):
 def test_quotas(coe, admin, machine):
     project = machine.tenant("magnum-lite-demo2").cloud.current_project_id
     about = f"--project-id {project} --resource Cluster"
-    assert told(admin, f"openstack coe quotas create {about} --hard-limit 3")["hard_limit"] == 3
+    assert "3" in admin.run(f"openstack coe quotas create {about} --hard-limit 3")
     assert "3" in admin.run(f"openstack coe quotas show {about}")
     admin.run(f"openstack coe quotas update {about} --hard-limit 7")
     (row,) = [q for q in told(admin, "openstack coe quotas list --all-tenants") if q["project_id"] == project]
