@@ -92,12 +92,12 @@ def run_served(place: Path) -> str:
 
 def run_scaling(place: Path) -> str:
     """Pages at three sizes on three databases."""
-    found = {}
-    side = sides.ours(place, f"sqlite:///{place}/scaling.sqlite", "fake://", kek=False)
-    found["SQLite"] = (scaling.measure(side, None), scaling.plans(side))
-    root = place / "servers" if (place / "servers").exists() else environments.unpack_servers(place)
     own = place / "scaling"
     own.mkdir()
+    found = {}
+    side = sides.ours(own, f"sqlite:///{own}/scaling.sqlite", "fake://", kek=False)
+    found["SQLite"] = (scaling.measure(side, None), scaling.plans(side))
+    root = place / "servers" if (place / "servers").exists() else environments.unpack_servers(place)
     with servers.mariadb(root, own) as (url, pid):
         servers.create_database(environments.ours(), url, "ours")
         side = sides.ours(own, f"{url}/ours", "fake://", kek=False)
