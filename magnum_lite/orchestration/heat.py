@@ -220,20 +220,23 @@ class HeatStacks:
     def preview(self, project_id: str, request: StackRequest, stack_id: str | None = None) -> Preview:
         """See `Stacks.preview`."""
         client = self._client(project_id)
-        with _translated(stack_id or request.name):
-            if stack_id is None:
-                found = client.stacks.preview(stack_name=request.name, **self._body(request))
-                return previews.of_creation(found.to_dict())
-            changes = client.stacks.preview_update(
-                stack_id, show_nested=True, existing=False, **self._whole_body(request)
-            )
-        return previews.of_update(changes)
+        body = self._body(request)
+        with _translated(request.name):
+            # No stack has this name: Heat would refuse one that is taken.
+            name = request.name if stack_id is None else f"{request.name}-plan"
+            after = previews.counted(client.stacks.preview(stack_name=name, **body).to_dict())
+        if stack_id is None:
+            return Preview(added=after)
+        before = self.contents(project_id, stack_id)
+        with _translated(stack_id):
+            changes = client.stacks.preview_update(stack_id, existing=False, **body)
+        return previews.of_update(before, after, changes)
 
     def contents(self, project_id: str, stack_id: str) -> dict[str, int]:
         """See `Stacks.contents`."""
         with _translated(stack_id):
             found = self._client(project_id).resources.list(stack_id, nested_depth=NESTED_DEPTH)
-        return dict(collections.Counter(item.resource_type for item in found))
+        return previews.leaves(item.to_dict() for item in found)
 
     def validate(self, project_id: str, request: StackRequest) -> None:
         """See `Stacks.validate`."""

@@ -1,14 +1,18 @@
-"""What Heat says that a creation or an update would do, counted by type of resource."""
+"""What Heat says that a creation or an update would do, counted by type of resource.
+
+Heat fails to preview what an update does to nested stacks (a TypeError in its engine, 2026.1), so what is
+added and removed is the difference of what there is and what a new stack would have.
+"""
 
 import collections
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from magnum_lite.models.stack import Preview
 
 
-def of_creation(stack: Mapping[str, Any]) -> Preview:
-    """From a stack preview: a nested stack is the list of its resources there."""
+def counted(stack: Mapping[str, Any]) -> dict[str, int]:
+    """Resources of a stack preview by type; a nested stack is the list of its resources there."""
     counts: collections.Counter[str] = collections.Counter()
     pending = list(stack.get("resources") or ())
     while pending:
@@ -17,17 +21,37 @@ def of_creation(stack: Mapping[str, Any]) -> Preview:
             pending.extend(item)
         else:
             counts[item["resource_type"]] += 1
-    return Preview(added=dict(counts))
+    return dict(counts)
 
 
-def of_update(answer: Mapping[str, Any]) -> Preview:
-    """From an update preview. Resources of a nested stack that is new or goes as a whole are listed under
-    it, each with what happens to it.
+def leaves(resources: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """The same of a list of resources with those of nested stacks: groups and templates, which only hold
+    others, are left out, as previews leave them out.
     """
+    return dict(
+        collections.Counter(
+            item["resource_type"]
+            for item in resources
+            if all(link.get("rel") != "nested" for link in item.get("links") or ())
+        )
+    )
+
+
+def of_update(before: Mapping[str, int], after: Mapping[str, int], answer: Mapping[str, Any]) -> Preview:
+    """``answer`` is Heat's preview of the update, of the stack's own resources without nested ones."""
     changes = answer.get("resource_changes") or {}
 
-    def counted(kind: str) -> dict[str, int]:
-        found = [item.get("resource_type") or "" for item in changes.get(kind) or ()]
-        return dict(collections.Counter(found))
+    def told(kind: str) -> dict[str, int]:
+        return dict(collections.Counter(item.get("resource_type") or "" for item in changes.get(kind) or ()))
 
-    return Preview(counted("added"), counted("updated"), counted("replaced"), counted("deleted"))
+    return Preview(
+        added=_more(after, before),
+        updated=told("updated"),
+        replaced=told("replaced"),
+        removed=_more(before, after),
+    )
+
+
+def _more(these: Mapping[str, int], those: Mapping[str, int]) -> dict[str, int]:
+    more = {kind: count - those.get(kind, 0) for kind, count in these.items()}
+    return {kind: count for kind, count in more.items() if count > 0}
