@@ -10,13 +10,19 @@ from magnum_lite.models.fields import Access, field
 READ = Access.READ
 
 
-class Accepted(pydantic.BaseModel):
+class Answered(pydantic.BaseModel):
+    """Base of these. They only describe, so pydantic need not prepare for validation in every worker."""
+
+    model_config = pydantic.ConfigDict(defer_build=True)
+
+
+class Accepted(Answered):
     """What was accepted; the work goes on after the answer."""
 
     uuid: f.Uuid = field(doc="Identifier.", access=READ)
 
 
-class Authority(pydantic.BaseModel):
+class Authority(Answered):
     """The CA's certificate; both dialects' names for the cluster."""
 
     cluster_uuid: f.Uuid = field(doc="Its cluster.", access=READ)
@@ -30,7 +36,7 @@ class Signed(Authority):
     csr: str = field(doc="As it was sent.", access=READ)
 
 
-class KnownLabel(pydantic.BaseModel):
+class KnownLabel(Answered):
     """A label that has an effect."""
 
     name: str = field(doc="Name.", access=READ)
@@ -41,21 +47,21 @@ class KnownLabel(pydantic.BaseModel):
     choices: list[str] = field(doc="Values, where there are few.", access=READ)
 
 
-class Document(pydantic.BaseModel):
+class Document(Answered):
     """An OpenAPI document."""
 
-    model_config = pydantic.ConfigDict(extra="allow")
+    model_config = pydantic.ConfigDict(extra="allow", defer_build=True)
 
     openapi: str = field(doc="3.1.0.", access=READ)
 
 
-class Federation(pydantic.BaseModel):
+class Federation(Answered):
     """There are none."""
 
     uuid: f.Uuid = field(doc="Identifier.", access=READ)
 
 
-class NodeLogs(pydantic.BaseModel):
+class NodeLogs(Answered):
     """What a node's agent answered."""
 
     hostname: str = field(doc="Of the node.", access=READ)
@@ -64,14 +70,14 @@ class NodeLogs(pydantic.BaseModel):
     log: str | None = field(doc="Last lines of a failure.", access=READ)
 
 
-class Link(pydantic.BaseModel):
+class Link(Answered):
     """Where something is."""
 
     href: str = field(doc="URL.", access=READ)
     rel: str = field(doc="self, bookmark, describedby.", access=READ)
 
 
-class Version(pydantic.BaseModel):
+class Version(Answered):
     """A major version of the API."""
 
     id: str = field(doc="v1.", access=READ)
@@ -81,7 +87,7 @@ class Version(pydantic.BaseModel):
     min_version: str = field(doc="Oldest microversion.", access=READ)
 
 
-class Versions(pydantic.BaseModel):
+class Versions(Answered):
     """What is served at the root."""
 
     name: str = field(doc="Name of the API.", access=READ)
@@ -89,17 +95,17 @@ class Versions(pydantic.BaseModel):
     versions: list[Version] = field(doc="One.", access=READ)
 
 
-class V1(pydantic.BaseModel):
+class V1(Answered):
     """What v1 has: a list of links for each collection."""
 
-    model_config = pydantic.ConfigDict(extra="allow")
+    model_config = pydantic.ConfigDict(extra="allow", defer_build=True)
 
     id: str = field(doc="v1.", access=READ)
     media_types: list[dict[str, str]] = field(doc="JSON.", access=READ)
     links: list[dict[str, str]] = field(doc="self and describedby.", access=READ)
 
 
-class PlanProblem(pydantic.BaseModel):
+class PlanProblem(Answered):
     """Why it would fail."""
 
     code: str = field(doc="Stable, for programs.", access=READ)
@@ -107,7 +113,7 @@ class PlanProblem(pydantic.BaseModel):
     field: str = field(doc="Which part of the body; empty: none by itself.", access=READ)
 
 
-class Need(pydantic.BaseModel):
+class Need(Answered):
     """What it would take of a quota."""
 
     resource: str = field(doc="Of what.", access=READ)
@@ -117,14 +123,14 @@ class Need(pydantic.BaseModel):
     suffices: bool = field(doc="Whether that is enough.", access=READ)
 
 
-class PlanNodes(pydantic.BaseModel):
+class PlanNodes(Answered):
     """Host names."""
 
     added: list[str] = field(doc="Nodes that would come.", access=READ)
     removed: list[str] = field(doc="Nodes that would go.", access=READ)
 
 
-class PlanResources(pydantic.BaseModel):
+class PlanResources(Answered):
     """Heat's preview: how many resources of each type."""
 
     added: dict[str, int] = field(doc="Made.", access=READ)
@@ -133,7 +139,7 @@ class PlanResources(pydantic.BaseModel):
     removed: dict[str, int] = field(doc="Removed.", access=READ)
 
 
-class Plan(pydantic.BaseModel):
+class Plan(Answered):
     """What a request would do; nothing was stored."""
 
     action: str = field(doc="create, update, resize, rollback, delete.", access=READ)

@@ -221,4 +221,4 @@ Timestamp = dt.datetime
 class Resource(pydantic.BaseModel):
     """Base of every declaration. Instances are frozen values."""
 
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, from_attributes=True)
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, from_attributes=True, defer_build=True)
