@@ -140,12 +140,18 @@ def test_the_native_client_is_configured(magnum, words, bay):
     assert "exists, aborting" in magnum.refused(f"magnum {words.cluster}-config {BAY} --dir {where}")
 
 
+def pem(path):
+    """The certificates in a file; the client prints its warnings into it, too."""
+    text = path.read_text()
+    return text[text.index("-----BEGIN") :]
+
+
 def test_certificates(magnum, bay):
     magnum.run("openssl req -new -newkey rsa:2048 -nodes -subj '/CN=Your Name' -keyout key.pem -out csr.pem")
     magnum.run(f"magnum ca-sign --cluster {BAY} --csr csr.pem > cert.pem")
     magnum.run(f"magnum ca-show --cluster {BAY} > ca.pem")
     assert "cert.pem: OK" in magnum.run("openssl verify -CAfile ca.pem cert.pem")
-    assert (magnum.directory / "ca.pem").read_text() in magnum.run(f"magnum ca-show --bay {BAY}")
+    assert magnum.run(f"magnum ca-show --bay {BAY}").endswith(pem(magnum.directory / "ca.pem"))
     magnum.run("openssl req -new -newkey rsa:1024 -nodes -subj '/CN=x' -keyout weak.pem -out weak.csr")
     assert "1024" in magnum.refused(f"magnum ca-sign --cluster {BAY} --csr weak.csr")
 
@@ -164,9 +170,18 @@ def test_the_node_count_changes(magnum, own_words, tenant, bay):
     assert magnum.show(f"magnum {own_words.cluster}-show {BAY}")["name"] == BAY
 
 
-def test_a_step_of_the_cas_rotation(magnum, tenant, bay):
-    magnum.run(f"magnum ca-rotate --cluster {BAY}")
+def test_a_step_of_the_cas_rotation(magnum, version, tenant, bay):
+    def trusted():
+        return tenant.get(f"/certificates/{bay['uuid']}")["pem"].count("BEGIN CERTIFICATE")
+
+    before = trusted()
+    said = magnum.attempt(f"magnum ca-rotate --cluster {BAY}")
+    if version == "magnumclient-2.17.0":  # it trips over itself when the answer is there (its _update)
+        assert "not enough values to unpack" in said.out + said.err
+    else:
+        assert said.code == 0
     assert tenant.complete(bay["uuid"])["status"] == "UPDATE_COMPLETE"
+    assert {before, trusted()} == {1, 2}, "a first step trusts two, a second one again"
     (magnum.directory / "rotated").mkdir()
     magnum.run(f"magnum cluster-config {BAY} --dir rotated > rotated.env")
     assert "Swarm: active" in magnum.run(". ./rotated.env && docker info")

@@ -212,8 +212,8 @@ def test_quotas(coe, admin, machine):
     assert "3" in admin.run(f"openstack coe quotas create {about} --hard-limit 3")
     assert "3" in admin.run(f"openstack coe quotas show {about}")
     admin.run(f"openstack coe quotas update {about} --hard-limit 7")
-    (row,) = [q for q in told(admin, "openstack coe quotas list --all-tenants") if q["project_id"] == project]
-    assert row["hard_limit"] == 7
+    listed = admin.table("openstack coe quotas list --all-tenants")
+    assert [q["hard_limit"] for q in listed if q["project_id"] == project] == ["7"]
     admin.run(f"openstack coe quotas delete {about}")
     assert project not in admin.run("openstack coe quotas list --all-tenants")
 
