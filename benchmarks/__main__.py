@@ -24,7 +24,7 @@ CONDUCTORS = (
 
 
 def _counts(path: str) -> dict[str, int]:
-    slow = 2 if path == "/v1/clusters" else 5 if "clusters" in path and path != CLUSTER else 25
+    slow = 1 if path == "/v1/clusters" else 5 if "clusters" in path and path != CLUSTER else 25
     return {"upstream": slow, "ours": max(slow * 2, 20)}
 
 
