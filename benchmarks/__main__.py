@@ -4,7 +4,9 @@ import argparse
 import contextlib
 import json
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -97,11 +99,13 @@ def run_scaling(place: Path) -> str:
     found = {}
     side = sides.ours(own, f"sqlite:///{own}/scaling.sqlite", "fake://", kek=False)
     found["SQLite"] = (scaling.measure(side, None), scaling.plans(side))
+    print(report.scaling(found), flush=True)
     root = place / "servers" if (place / "servers").exists() else environments.unpack_servers(place)
     with servers.mariadb(root, own) as (url, pid):
         servers.create_database(environments.ours(), url, "ours")
         side = sides.ours(own, f"{url}/ours", "fake://", kek=False)
         found["MariaDB"] = (scaling.measure(side, pid), scaling.plans(side))
+        print(report.scaling(found), flush=True)
     programs = environments.postgresql(place)
     found["PostgreSQL"] = None
     if programs is not None:
@@ -139,6 +143,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("--only", choices=PARTS, action="append", help="a part; the results are printed only")
     wanted = parser.parse_args().only
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers and files go with us
     text = report.head(machine(), {"upstream": "23.0.0"})
     with scratch() as place:
         for name, part in PARTS.items():

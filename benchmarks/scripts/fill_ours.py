@@ -3,6 +3,7 @@ to the number given.
 """
 
 import datetime as dt
+import functools
 import sys
 import uuid
 from pathlib import Path
@@ -30,13 +31,18 @@ LABELS = {"swarm_strategy": "spread", "docker_version": "20.10", "site": "bench"
 LATER = 1e11  # due when nobody measures any more
 
 
-def _filled(model, **values):
+@functools.cache
+def _defaults(model):
     out = {}
     for name, info in model.model_fields.items():
         if facts(info)["stored"]:
             default = info.get_default(call_default_factory=True)
             out[name] = None if "Undefined" in str(default) else default
-    return {**out, **values}
+    return out
+
+
+def _filled(model, **values):
+    return {**_defaults(model), **values}
 
 
 def _template(number):
