@@ -29,9 +29,8 @@ def main(argv: list[str]) -> int:
     deps = make_deps(conf, lambda: bus)
     conductor = ConductorService(make_ports(conf), bus)
     conductor.start()
-    door = make_door(
-        DoorDeps(conf=conf, database=deps.database, conductors=Conductors(lambda: bus, timeout=conf.api.rpc_timeout))
-    )
+    conductors = Conductors(lambda: bus, timeout=conf.api.rpc_timeout)
+    door = make_door(DoorDeps(conf=conf, database=deps.database, conductors=conductors))
     servers = [
         serving.serve(make_application(deps), conf.api.host, conf.api.port),
         serving.serve(
