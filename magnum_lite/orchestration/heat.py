@@ -229,8 +229,9 @@ class HeatStacks:
             return Preview(added=after)
         before = self.contents(project_id, stack_id)
         with _translated(stack_id):
-            changes = client.stacks.preview_update(stack_id, existing=False, **body)
-        return previews.of_update(before, after, changes)
+            wanted = client.stacks.preview_update(stack_id, existing=False, **body)
+            nothing = client.stacks.preview_update(stack_id, existing=True)
+        return previews.of_update(before, after, wanted, nothing)
 
     def contents(self, project_id: str, stack_id: str) -> dict[str, int]:
         """See `Stacks.contents`."""

@@ -37,12 +37,18 @@ def leaves(resources: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     )
 
 
-def of_update(before: Mapping[str, int], after: Mapping[str, int], answer: Mapping[str, Any]) -> Preview:
-    """``answer`` is Heat's preview of the update, of the stack's own resources without nested ones."""
-    changes = answer.get("resource_changes") or {}
+def of_update(
+    before: Mapping[str, int], after: Mapping[str, int], wanted: Mapping[str, Any], nothing: Mapping[str, Any]
+) -> Preview:
+    """``wanted`` and ``nothing`` are Heat's previews of the update and of one that changes nothing, of the
+    stack's own resources. Heat says of a resource that refers to another one that it would be replaced,
+    whatever is changed: what it says of nothing, too, does not count.
+    """
 
     def told(kind: str) -> dict[str, int]:
-        return dict(collections.Counter(item.get("resource_type") or "" for item in changes.get(kind) or ()))
+        noise = {item.get("resource_name") for item in _changes(nothing, kind)}
+        found = [i for i in _changes(wanted, kind) if i.get("resource_name") not in noise]
+        return dict(collections.Counter(item.get("resource_type") or "" for item in found))
 
     return Preview(
         added=_more(after, before),
@@ -50,6 +56,10 @@ def of_update(before: Mapping[str, int], after: Mapping[str, int], answer: Mappi
         replaced=told("replaced"),
         removed=_more(before, after),
     )
+
+
+def _changes(answer: Mapping[str, Any], kind: str) -> list[Mapping[str, Any]]:
+    return list((answer.get("resource_changes") or {}).get(kind) or ())
 
 
 def _more(these: Mapping[str, int], those: Mapping[str, int]) -> dict[str, int]:

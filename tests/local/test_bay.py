@@ -56,6 +56,25 @@ def test_operator_sees_the_stack(machine, bay):
     assert stack is not None
 
 
+def test_plans_say_what_comes_and_goes(tenant, bay):
+    model = {"baymodel_id": bay["baymodel_id"], "node_count": 2, "docker_volume_size": 1}
+    plan = tenant.call("POST", "/bays?plan=true", model, 200).json()
+    assert plan["feasible"], plan
+    made = plan["resources"]["added"]
+    assert (made["OS::Nova::Server"], made["OS::Cinder::Volume"]) == (3, 3)
+    need = {q["resource"]: q["needed"] for q in plan["quotas"]}
+    assert (need["instances"], need["volumes"], need["floating_ips"]) == (3, 3, 3)
+    url = f"/bays/{bay['uuid']}/actions/resize?plan=true"
+    plan = tenant.call("POST", url, {"node_count": 3}, 200).json()
+    assert plan["feasible"] and len(plan["nodes"]["added"]) == 1, plan
+    assert plan["resources"]["added"]["OS::Nova::Server"] == 1 and not plan["resources"]["replaced"]
+    plan = tenant.call("DELETE", f"/bays/{bay['uuid']}?plan=true", None, 200).json()
+    assert len(plan["nodes"]["removed"]) == plan["resources"]["removed"]["OS::Nova::Server"] == 3
+    plan = tenant.call("POST", "/bays?plan=true", model | {"node_count": 500}, 200).json()
+    assert not plan["feasible"] and any("needed" in p["message"] for p in plan["problems"]), plan
+    assert [b["uuid"] for b in tenant.get("/bays")["bays"]] == [bay["uuid"]]
+
+
 def test_healthy(tenant, bay):
     found = eventually(
         "healthy", lambda: (b := tenant.get(f"/bays/{bay['uuid']}"))["health_status"] == "HEALTHY" and b, 30
