@@ -55,6 +55,7 @@ CONDUCTOR = [
     cfg.IntOpt(
         "max_stack_resources", default=1000, min=10, help="Heat's max_resources_per_stack, for plans."
     ),
+    cfg.IntOpt("max_stacks", default=512, min=1, help="Heat's max_stacks_per_tenant, for plans."),
     cfg.IntOpt("down_after", default=60, min=5, help="Seconds without a beat before a conductor is down."),
     cfg.BoolOpt("global_stack_list", default=False, help="Heat's stacks:global_index is open to us."),
 ]

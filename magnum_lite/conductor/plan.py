@@ -2,6 +2,7 @@
 Heat's preview. Nothing is written anywhere.
 """
 
+import base64
 import dataclasses
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +14,7 @@ from magnum_lite.db import clusters, nodes
 from magnum_lite.db.rows import Row
 from magnum_lite.drivers import assembly
 from magnum_lite.drivers.contract import MASTER, WORKER, desired_indices, hostname
-from magnum_lite.models.stack import Preview
+from magnum_lite.models.stack import Preview, StackRequest
 from magnum_lite.models.status import Action
 from magnum_lite.orchestration.stacks import (
     OrchestrationError,
@@ -21,6 +22,9 @@ from magnum_lite.orchestration.stacks import (
     StackNotFound,
     StackRefused,
 )
+
+MAX_USER_DATA = 65535  # in base64; Nova's API reference, "Create Server"
+_CREDENTIAL = 600  # host name, credential and volume, which Heat fills in
 
 
 def plan(ports: Ports, cluster: Row, groups: list[Row], action: Action) -> dict[str, Any]:
@@ -43,16 +47,14 @@ def plan(ports: Ports, cluster: Row, groups: list[Row], action: Action) -> dict[
         request = work.driver.stack_request(work.spec())
         stack = ports.stacks.get(work.project_id, whole["stack_id"]) if whole.get("stack_id") else None
         preview = ports.stacks.preview(work.project_id, request, stack.id if stack else None)
+        problems = [*_too_many(work, preview, new=not stack), *_too_large(request)]
     except StackRefused as error:
         return out | {"problems": [f"Heat refuses it: {error.reason}"]}
     except OrchestrationUnavailable:
         return out | {"problems": ["Heat does not answer, so nobody can say what it would make."]}
     except OrchestrationError as error:
         return out | {"problems": [error.reason]}
-    return out | {
-        "resources": dataclasses.asdict(preview),
-        "problems": _too_many(work, preview, new=not stack),
-    }
+    return out | {"resources": dataclasses.asdict(preview), "problems": problems}
 
 
 def _nodes(work: Work) -> tuple[list[str], list[str], list[Row]]:
@@ -106,4 +108,15 @@ def _too_many(work: Work, preview: Preview, *, new: bool) -> list[str]:
     if total > conf.max_stack_resources:
         most = conf.max_stack_resources
         problems.append(f"The stack would have {total} resources, and Heat allows {most}: take fewer nodes.")
+    if new and (have := work.ports.stacks.count(work.project_id)) >= conf.max_stacks:
+        problems.append(f"The project has {have} stacks, and Heat allows {conf.max_stacks}: delete some.")
     return problems
+
+
+def _too_large(request: StackRequest) -> list[str]:
+    """What a server is told fits into Nova's request."""
+    texts = [text for name, text in request.files.items() if name.startswith("user-data")]
+    size = max((len(base64.b64encode(text.encode())) for text in texts), default=0) + _CREDENTIAL
+    if size <= MAX_USER_DATA:
+        return []
+    return [f"The nodes' user data has {size} bytes, and Nova takes {MAX_USER_DATA}: shorten the settings."]

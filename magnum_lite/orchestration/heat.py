@@ -239,6 +239,12 @@ class HeatStacks:
             found = self._client(project_id).resources.list(stack_id, nested_depth=NESTED_DEPTH)
         return previews.leaves(item.to_dict() for item in found)
 
+    def count(self, project_id: str) -> int:
+        """See `Stacks.count`."""
+        query = {"limit": 1, "with_count": "True"}
+        with _translated("list"):
+            return int(self._client(project_id).http.get("/stacks", params=query).json()["count"])
+
     def validate(self, project_id: str, request: StackRequest) -> None:
         """See `Stacks.validate`."""
         with _translated(request.name):

@@ -165,6 +165,11 @@ class MemoryStacks:
         with self._call("contents"):
             return _servers(len(self._need(project_id, stack_id).nodes))
 
+    def count(self, project_id: str) -> int:
+        """See `Stacks.count`."""
+        with self._call("count"):
+            return sum(r.project_id == project_id and not r.gone for r in self._records.values())
+
     def validate(self, project_id: str, request: StackRequest) -> None:  # noqa: ARG002
         """See `Stacks.validate`."""
         with self._call("validate"):

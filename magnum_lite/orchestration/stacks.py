@@ -100,5 +100,8 @@ class Stacks(Protocol):
     def contents(self, project_id: str, stack_id: str) -> dict[str, int]:
         """How many resources of each type a stack has, nested ones too. Raises `StackNotFound`."""
 
+    def count(self, project_id: str) -> int:
+        """How many stacks the project has, ours or not, nested ones left out: Heat limits these."""
+
     def validate(self, project_id: str, request: StackRequest) -> None:
         """Let Heat look over template, parameters and files. Raises `StackRefused`."""

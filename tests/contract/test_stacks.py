@@ -337,7 +337,9 @@ def test_preview_and_validate_make_nothing(world):
 
 
 def test_preview_of_an_update_changes_nothing(world):
+    had = world.stacks.count(world.one)
     stack, request = world.create(workers=2)
+    assert world.stacks.count(world.one) == had + 1
     for fact in world.nodes(stack, 3).values():
         world.signal_one(fact, {"status": "SUCCESS", "reason": "up", "id": "x"})
     world.ended(stack)

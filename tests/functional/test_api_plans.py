@@ -99,6 +99,26 @@ def test_heats_word_is_in_the_plan(stand, bay):
     assert "11 resources" in plan["problems"][0]["message"]
 
 
+def test_heats_limit_of_stacks(stand, bay):
+    stand.conf.set_override("max_stacks", 1, group="conductor")
+    assert "1 stacks, and Heat allows 1" in create(stand)["problems"][0]["message"]
+    patch = [{"op": "replace", "path": "/node_count", "value": 3}]
+    assert stand.api.patch_json(f"/v1/clusters/{bay}?plan=true", patch, status=200).json["feasible"]
+
+
+def test_novas_limit_of_user_data(stand, monkeypatch):
+    assert create(stand)["feasible"]
+    monkeypatch.setattr("magnum_lite.conductor.plan.MAX_USER_DATA", 10_000)
+    assert "Nova takes 10000" in create(stand)["problems"][0]["message"]
+
+
+def test_a_heat_that_goes_away_halfway(stand, bay):
+    stand.stacks.fail_next("contents", OrchestrationUnavailable("x"))
+    patch = [{"op": "replace", "path": "/node_count", "value": 3}]
+    plan = stand.api.patch_json(f"/v1/clusters/{bay}?plan=true", patch, status=200).json
+    assert "does not answer" in plan["problems"][0]["message"]
+
+
 def test_of_an_update(stand, bay):
     patch = [{"op": "replace", "path": "/node_count", "value": 4}]
     plan = stand.api.patch_json(f"/v1/clusters/{bay}?plan=true", patch, status=200).json
