@@ -1,5 +1,6 @@
 """The cluster's stack: found, made, changed, removed. Idempotent: each step looks before it acts."""
 
+import datetime as dt
 import re
 
 from magnum_lite.conductor.node_records import credentials
@@ -110,7 +111,20 @@ def _told(work: Work, **values: object) -> None:
                 node["in_stack"] = True
 
 
+def _began_just_now(work: Work, stack: Stack) -> bool:
+    """Whether the last update began within this second or the last one. Its time is all that tells one
+    update from the next (see ``has_begun``), and Heat tells it in seconds.
+    """
+    try:
+        began = dt.datetime.strptime(stack.updated_at or "", "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=dt.UTC)
+    except ValueError:
+        return False
+    return abs(work.ports.clock() - began.timestamp()) < 2.0
+
+
 def _update(work: Work, stack: Stack) -> Outcome:
+    if _began_just_now(work, stack):
+        return Wait(1.0)
     request = work.driver.stack_request(work.spec(credentials(work)))
     try:
         work.ports.stacks.update(work.project_id, stack.id, request)

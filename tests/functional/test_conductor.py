@@ -1,6 +1,7 @@
 """What conductors make of desired states, and of everything that goes wrong on the way."""
 
 import dataclasses
+import time
 
 import pytest
 
@@ -218,6 +219,25 @@ def test_rollback_restores_node_groups(stand):
         full = stand.api.get(f"{groups}/{name}", headers=v).json
         assert (full["node_labels"], full["max_node_count"]) == ({"a": name}, 3)
         assert len(full["node_addresses"]) == 1
+
+
+def test_two_updates_of_one_second_are_told_apart(stand, monkeypatch):
+    """Heat's times are of whole seconds: the second update waits, or nobody knew that it began."""
+    uuid = stand.cluster(node_count=1)
+    stand.converge(uuid)
+    began = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(stand.clock()))
+    get = stand.stacks.get
+    monkeypatch.setattr(
+        stand.stacks, "get",
+        lambda *a, **k: (found := get(*a, **k)) and dataclasses.replace(found, updated_at=began),
+    )  # fmt: skip
+    scale(stand, uuid, 2)
+    requests = len(stand.stacks.requests)
+    stand.pass_once()
+    assert len(stand.stacks.requests) == requests
+    stand.offset += 3.0
+    stand.pass_once()
+    assert len(stand.stacks.requests) == requests + 1
 
 
 def test_create_timeout_with_heat_away(stand):
