@@ -3,7 +3,6 @@ Heat's preview. Nothing is written anywhere.
 """
 
 import base64
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +12,8 @@ from magnum_lite.conductor.work import Work
 from magnum_lite.db import clusters, nodes
 from magnum_lite.db.rows import Row
 from magnum_lite.drivers import assembly
-from magnum_lite.drivers.contract import MASTER, WORKER, desired_indices, hostname
+from magnum_lite.drivers.contract import MASTER, WORKER, hostname
+from magnum_lite.errors import NotFound
 from magnum_lite.models.stack import Preview, StackRequest
 from magnum_lite.models.status import Action
 from magnum_lite.orchestration.stacks import (
@@ -31,12 +31,15 @@ def plan(ports: Ports, cluster: Row, groups: list[Row], action: Action) -> dict[
     """``nodes`` with ``added`` and ``removed`` host names; ``resources`` with ``added``, ``updated``,
     ``replaced`` and ``removed`` (type → count), or None where nobody could tell; ``problems`` in words.
 
-    ``cluster`` and ``groups`` are rows as they would be; a cluster that has no row yet is a new one.
+    ``cluster`` is the whole row of a new one, or just the uuid of one that is there; ``groups`` are rows as
+    they would be. Raises NotFound.
     """
     with ports.database.read() as connection:
         there = clusters.by_uuid(connection, cluster["uuid"])
         members = nodes.of_cluster(connection, cluster["uuid"]) if there else []
-    whole = (there or {}) | cluster
+    if there is None and action is not Action.CREATE:
+        raise NotFound(clusters.KIND, cluster["uuid"])
+    whole = there or cluster
     work = Work(ports, whole, groups, members)
     if action is Action.DELETE:
         return _deletion(work)
@@ -54,7 +57,7 @@ def plan(ports: Ports, cluster: Row, groups: list[Row], action: Action) -> dict[
         return out | {"problems": ["Heat does not answer, so nobody can say what it would make."]}
     except OrchestrationError as error:
         return out | {"problems": [error.reason]}
-    return out | {"resources": dataclasses.asdict(preview), "problems": problems}
+    return out | {"resources": _counts(preview), "problems": problems}
 
 
 def _nodes(work: Work) -> tuple[list[str], list[str], list[Row]]:
@@ -71,14 +74,18 @@ def _nodes(work: Work) -> tuple[list[str], list[str], list[Row]]:
         out_of_stack = {n["index"] for n in leaving} | {
             n["index"] for n in mine if n["state"] == "leaving" and n["in_stack"]
         }
-        blocked = {*(group.get("removed_indices") or ()), *out_of_stack}
-        rest = [n for n in mine if n["uuid"] not in gone]
-        wanted = missing_indices(group, rest) if mine else list(desired_indices(group["node_count"], ()))
+        blocked = {*group["removed_indices"], *out_of_stack}
+        planned = {**group, "removed_indices": sorted(blocked)}
+        wanted = missing_indices(planned, [n for n in mine if n["uuid"] not in gone])
         name, role = work.cluster["name"], MASTER if group["role"] == MASTER else WORKER
         word = assembly.word_of(group)
-        added += [hostname(work.uuid, name, role, i, word=word) for i in wanted if i not in blocked]
-        after.append({**group, "removed_indices": sorted(blocked)})
+        added += [hostname(work.uuid, name, role, i, word=word) for i in wanted]
+        after.append(planned)
     return added, removed, after
+
+
+def _counts(preview: Preview) -> dict[str, Mapping[str, int]]:
+    return {word: getattr(preview, word) for word in ("added", "updated", "replaced", "removed")}
 
 
 def _deletion(work: Work) -> dict[str, Any]:
@@ -94,7 +101,7 @@ def _deletion(work: Work) -> dict[str, Any]:
     names = [n["hostname"] for n in work.nodes if n["state"] != "gone"]
     return {
         "nodes": {"added": [], "removed": names},
-        "resources": None if problems else dataclasses.asdict(Preview(removed=counts)),
+        "resources": None if problems else _counts(Preview(removed=counts)),
         "problems": problems,
     }
 
@@ -102,11 +109,8 @@ def _deletion(work: Work) -> dict[str, Any]:
 def _too_many(work: Work, preview: Preview, *, new: bool) -> list[str]:
     """Heat's own limits; they would show only after minutes."""
     conf, problems = work.ports.conf.conductor, []
-    total = sum(preview.added.values()) - sum(preview.removed.values())
-    if not new:
-        total += sum(work.ports.stacks.contents(work.project_id, work.cluster["stack_id"]).values())
-    if total > conf.max_stack_resources:
-        most = conf.max_stack_resources
+    total, most = preview.total, conf.max_stack_resources
+    if total > most:
         problems.append(f"The stack would have {total} resources, and Heat allows {most}: take fewer nodes.")
     if new and (have := work.ports.stacks.count(work.project_id)) >= conf.max_stacks:
         problems.append(f"The project has {have} stacks, and Heat allows {conf.max_stacks}: delete some.")

@@ -48,12 +48,15 @@ class Stack:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Preview:
-    """What a change of a stack would do: how many resources of each type."""
+    """What a change of a stack would do: how many resources of each type. ``total``: how many the stack would
+    have then.
+    """
 
     added: Mapping[str, int] = dataclasses.field(default_factory=dict)
     updated: Mapping[str, int] = dataclasses.field(default_factory=dict)
     replaced: Mapping[str, int] = dataclasses.field(default_factory=dict)
     removed: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    total: int = 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -226,7 +226,7 @@ class HeatStacks:
             name = request.name if stack_id is None else f"{request.name}-plan"
             after = previews.counted(client.stacks.preview(stack_name=name, **body).to_dict())
         if stack_id is None:
-            return Preview(added=after)
+            return Preview(added=after, total=sum(after.values()))
         before = self.contents(project_id, stack_id)
         with _translated(stack_id):
             wanted = client.stacks.preview_update(stack_id, existing=False, **body)

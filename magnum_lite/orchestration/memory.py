@@ -158,7 +158,7 @@ class MemoryStacks:
             record.start("CREATE", self._clock(), self._checked(request))
             had = {(n.group, n.index) for n in before.nodes} if before else set()
             has = {(n.group, n.index) for n in record.nodes}
-            return Preview(added=_servers(len(has - had)), removed=_servers(len(had - has)))
+            return Preview(_servers(len(has - had)), removed=_servers(len(had - has)), total=len(has))
 
     def contents(self, project_id: str, stack_id: str) -> dict[str, int]:
         """See `Stacks.contents`; counts servers only."""

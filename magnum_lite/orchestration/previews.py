@@ -55,6 +55,7 @@ def of_update(
         updated=told("updated"),
         replaced=told("replaced"),
         removed=_more(before, after),
+        total=sum(after.values()),
     )
 
 

@@ -17,6 +17,7 @@ from magnum_lite.errors import Problem
 from magnum_lite.models.status import Action
 from magnum_lite.services import clusters, drafts, nodegroups, resize, rollback, room
 from magnum_lite.services.deps import Deps, scope
+from magnum_lite.services.reading import masked
 
 
 def creation(
@@ -89,7 +90,7 @@ def _plan(
     ]
     told: dict[str, Any] = {"nodes": {"added": [], "removed": []}, "resources": None, "problems": []}
     if not problems:  # no stack can be thought of otherwise
-        told = deps.conductors.plan(_plain(row), [_plain(g) for g in groups], kind.value)
+        told = deps.conductors.plan(_told(row, kind), [_plain(g) for g in groups], kind.value)
     faults += [{"code": "orchestration", "field": "", "message": text} for text in told["problems"]]
     return {
         "action": action,
@@ -102,6 +103,15 @@ def _plan(
     }
 
 
+def _told(row: Row, kind: Action) -> dict[str, Any]:
+    """What the conductor must be told of a cluster: of one that is there, which one."""
+    if kind is not Action.CREATE:
+        return {"uuid": row["uuid"]}
+    template = row["template"]
+    return _plain(row) | {"template": template | {"labels": masked(template["labels"] or {})}}
+
+
 def _plain(row: Row) -> dict[str, Any]:
-    """What travels; times don't matter to a plan."""
-    return {name: value for name, value in row.items() if not isinstance(value, dt.datetime)}
+    """What travels: no times, which don't matter to a plan, and no secrets."""
+    out = {name: value for name, value in row.items() if not isinstance(value, dt.datetime)}
+    return out | {"labels": masked(row["labels"] or {})}

@@ -112,10 +112,9 @@ def test_novas_limit_of_user_data(stand, monkeypatch):
     assert "Nova takes 10000" in create(stand)["problems"][0]["message"]
 
 
-def test_a_heat_that_goes_away_halfway(stand, bay):
-    stand.stacks.fail_next("contents", OrchestrationUnavailable("x"))
-    patch = [{"op": "replace", "path": "/node_count", "value": 3}]
-    plan = stand.api.patch_json(f"/v1/clusters/{bay}?plan=true", patch, status=200).json
+def test_a_heat_that_goes_away_halfway(stand):
+    stand.stacks.fail_next("count", OrchestrationUnavailable("x"))
+    plan = create(stand)
     assert "does not answer" in plan["problems"][0]["message"]
 
 
@@ -154,6 +153,46 @@ def test_what_is_planned_is_what_comes(stand, bay):
     stand.converge(bay)
     there = {n["hostname"] for n in stand.api.get(f"/v1/clusters/{bay}/nodes").json["nodes"]}
     assert len(planned) == 2 and set(planned) <= there
+
+
+def test_indices_that_were_used_do_not_come_back(stand, bay):
+    """Nor in a plan, when a group grows again from nothing."""
+    url, latest = f"/v1/clusters/{bay}/actions/resize", {"headers": V}
+    stand.api.post_json(url, {"node_count": 0}, status=202, **latest)
+    stand.settle(bay)
+    planned = stand.api.post_json(f"{url}?plan=true", {"node_count": 2}, status=200, **latest).json["nodes"]
+    assert [name.rpartition("-")[2] for name in planned["added"]] == ["2", "3"]
+    stand.api.post_json(url, {"node_count": 2}, status=202, **latest)
+    stand.settle(bay)
+    there = {n["hostname"] for n in stand.api.get(f"/v1/clusters/{bay}/nodes").json["nodes"]}
+    assert set(planned["added"]) < there
+
+
+def test_a_failed_node_is_replaced_in_the_plan(stand, bay):
+    with stand.database.write() as connection:
+        c = schema.node.c
+        failed = connection.execute(
+            sa.select(c.hostname).where(c.role == "worker", c.index == 1)
+        ).scalar_one()
+        connection.execute(schema.node.update().where(c.hostname == failed).values(state="failed"))
+    patch = [{"op": "replace", "path": "/node_count", "value": 2}]
+    stand.api.patch_json(f"/v1/clusters/{bay}", [*patch], status=202)
+    plan = stand.api.patch_json(f"/v1/clusters/{bay}?plan=true", patch, status=200).json["nodes"]
+    assert plan["removed"] == [failed]
+    assert [name.rpartition("-")[2] for name in plan["added"]] == ["2"]
+
+
+def test_no_secret_travels_to_the_conductor(stand, bay, monkeypatch):
+    told = []
+    ask = stand.conductors.plan
+    monkeypatch.setattr(stand.conductors, "plan", lambda *a: (told.append(repr(a)), ask(*a))[1])
+    secret = {"registry_auth": "registry.example.org=ana:hunter2"}
+    assert create(stand, template=stand.template(labels=secret)["uuid"])["feasible"]
+    assert create(stand, labels=secret)["feasible"]
+    uuid = stand.cluster(labels=secret)
+    url = f"/v1/clusters/{uuid}/actions/resize?plan=true"
+    assert stand.api.post_json(url, {"node_count": 3}, status=200).json["feasible"]
+    assert len(told) == 3 and "hunter2" not in "".join(told)
 
 
 def test_of_a_rollback(stand, bay):
