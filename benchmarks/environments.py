@@ -5,18 +5,16 @@ directory of a run and never installed: the machine's own services stay as they 
 """
 
 import configparser
-import fcntl
 import hashlib
-import os
 import platform
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from tests.support import environments
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 _HERE = CHECKOUT / "benchmarks"
-_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "magnum-lite"
 _MARIADB = (
     "mariadb-server-core",
     "mariadb-client-core",
@@ -46,28 +44,20 @@ def ours() -> Path:
 
 
 def _environment(name: str, required: str, constraints: Path | None = None) -> Path:
+    def fill(python: Path) -> None:
+        wanted = python.parent.parent / "requirements.txt"
+        wanted.write_text(required)
+        limits = ["--constraint", constraints] if constraints else []
+        environments.pip(python, "install", "--quiet", *limits, "--requirement", wanted)
+        if constraints:  # ours: the checkout itself, for its entry points
+            environments.pip(python, "install", "--quiet", "setuptools>=77", "wheel")
+            editable = ["--no-deps", "--no-build-isolation", "--editable", CHECKOUT]
+            environments.pip(python, "install", "--quiet", *editable)
+
     pinned = constraints.read_text() if constraints else ""
     made_from = "\0".join([required, pinned, sys.version, platform.machine(), str(CHECKOUT)])
-    place = _CACHE / f"bench-{name}-{hashlib.sha256(made_from.encode()).hexdigest()[:16]}"
-    python = place / "bin" / "python"
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with (place.parent / ".bench-lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if (place / ".complete").exists():
-            return python
-        print(f"installing {place.name} ...", file=sys.stderr)
-        shutil.rmtree(place, ignore_errors=True)
-        subprocess.run([sys.executable, "-m", "venv", place], check=True)
-        (place / "requirements.txt").write_text(required)
-        pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        limits = ["--constraint", constraints] if constraints else []
-        subprocess.run([*pip, *limits, "--requirement", place / "requirements.txt"], check=True)
-        if constraints:  # ours: the checkout itself, for its entry points
-            subprocess.run([*pip, "setuptools>=77", "wheel"], check=True)
-            editable = ["--no-deps", "--no-build-isolation", "--editable", CHECKOUT]
-            subprocess.run([*pip, *editable], check=True)
-        (place / ".complete").touch()
-    return python
+    found: Path = environments.kept(f"bench-{name}", made_from, fill)
+    return found
 
 
 def unpack_servers(scratch: Path) -> Path:
@@ -89,7 +79,7 @@ def postgresql(scratch: Path) -> Path | None:
 
 def _unpack(packages: tuple[str, ...], root: Path) -> Path:
     key = hashlib.sha256("\0".join([*packages, platform.freedesktop_os_release()["ID"]]).encode())
-    store = _CACHE / f"bench-debs-{key.hexdigest()[:16]}"
+    store = environments.CACHE / f"bench-debs-{key.hexdigest()[:16]}"
     if not (store / ".complete").exists():
         store.mkdir(parents=True, exist_ok=True)
         command = ["apt-get", "download", "--quiet", *packages]

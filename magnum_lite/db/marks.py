@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 
 from magnum_lite.db.schema import cluster, cluster_template, nodegroup, quota
+from magnum_lite.models.views import timestamp
 
 _KEYS: dict[str, sa.Column[object]] = {
     "cluster": cluster.c.uuid,
@@ -17,4 +18,4 @@ def updated_at(connection: sa.Connection, noun: str, key: object) -> str | None:
     column = _KEYS[noun]
     query = sa.select(column.table.c.updated_at).where(column == key).with_for_update()
     found = connection.execute(query).scalar_one_or_none()
-    return None if found is None else found.isoformat(timespec="microseconds") + "+00:00"
+    return None if found is None else timestamp(found)

@@ -99,7 +99,8 @@ def problems(
     return tuple(found)
 
 
-def _plain(value: dt.datetime) -> str:
+def timestamp(value: dt.datetime) -> str:
+    """As answers show it."""
     return value.replace(tzinfo=None).isoformat(timespec="microseconds") + "+00:00"
 
 
@@ -160,7 +161,7 @@ def present(
     for name in plan.times:
         value = out[name]
         if isinstance(value, dt.datetime):
-            out[name] = _plain(value)
+            out[name] = timestamp(value)
     return out
 
 

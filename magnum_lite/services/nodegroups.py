@@ -88,7 +88,8 @@ def draft_creation(deps: Deps, context: Context, ident: str, values: Mapping[str
     group = _new(cluster, values)
     if any(g["name"] == group["name"] for g in groups):
         raise Conflict(f"Node group {group['name']} exists already in cluster {cluster['name']}.")
-    problems = [*_problems(group), *label_problems(group["labels"])]
+    _refuse_impossible(group)
+    problems = label_problems(group["labels"])
     if group["role"] == "master":
         problems.append(Problem("role", "Node groups of masters can not be added; any other word may be"))
     references.check_flavors(deps, context, {"flavor_id": group["flavor_id"]}, problems)
@@ -124,11 +125,9 @@ def draft_update(
     cluster, groups = _cluster(deps, context, ident, "update")
     before = _staying(find_group(groups, group_ident))
     after = before | dict(changes)
-    problems = _problems(after)
-    if before["role"] == "master":
-        for field in ("node_count", "node_labels", "node_taints"):
-            if after[field] != before[field]:
-                problems.append(Problem(field, "is not for masters"))
+    _refuse_impossible(after)
+    fixed = ("node_count", "node_labels", "node_taints") if before["role"] == "master" else ()
+    problems = [Problem(field, "is not for masters") for field in fixed if after[field] != before[field]]
     return _draft(deps, context, cluster, groups, before, after, problems)
 
 
@@ -147,8 +146,8 @@ def draft_deletion(deps: Deps, context: Context, ident: str, group_ident: str) -
     return Draft(cluster, groups, before, None, [], [])
 
 
-def _problems(group: Row) -> list[Problem]:
-    """Bounds that don't hold, labels that nobody may set. These are conflicts, as upstream has it."""
+def _refuse_impossible(group: Row) -> None:
+    """Raise Conflict, as upstream does, for bounds that don't hold and labels that nobody may set."""
     low, high, count = group["min_node_count"], group["max_node_count"], group["node_count"]
     wrong = []
     if high is not None and high < low:
@@ -161,7 +160,6 @@ def _problems(group: Row) -> list[Problem]:
               if (text := registry.node_label_problem(n, v))]  # fmt: skip
     if wrong:
         raise Conflict(f"Node group {group['name']}: {'; '.join(wrong)}.")
-    return []
 
 
 def _draft(
@@ -200,7 +198,9 @@ def accept(deps: Deps, draft: Draft) -> Row:
             stored.update(db.insert(connection, after))
             text = f"Node group {after['name']} with {after['node_count']} node(s)"
         elif before is not None and after is not None:
-            stored.update(_store_changes(connection, before, after))
+            changes = {n: v for n, v in after.items() if before.get(n) != v}
+            db.change(connection, before["uuid"], changes)
+            stored.update(changes)
             text = f"Change of node group {before['name']}"
         else:
             db.mark_deleted(connection, stored["uuid"])
@@ -213,9 +213,3 @@ def accept(deps: Deps, draft: Draft) -> Row:
 
 def _groups(connection: Connection, cluster: Row) -> list[Row]:
     return db.of_clusters(connection, [cluster["uuid"]])[cluster["uuid"]]
-
-
-def _store_changes(connection: Connection, before: Row, after: Row) -> Row:
-    changed = {n: v for n, v in after.items() if before.get(n) != v}
-    db.change(connection, before["uuid"], changed)
-    return changed

@@ -21,7 +21,6 @@ class Draft:
 
     row: Row
     groups: list[Row]
-    members: list[Row]
     group: Row
     count: int
     chosen: list[str]
@@ -70,7 +69,7 @@ def draft(
     if not problems:
         more, floating = [count - group["node_count"]], drafts.has_floating_ips(row)
         needs = room.needs(deps, context, [group], more=more, floating=floating)
-    return Draft(row, groups, mine, group, count, chosen, problems, needs)
+    return Draft(row, groups, group, count, chosen, problems, needs)
 
 
 def accept(deps: Deps, wanted: Draft) -> Row:

@@ -12,14 +12,6 @@ pytestmark = [pytest.mark.local, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")
-def tenant(machine):
-    found = machine.tenant()
-    if not any(k.name == "my-key" for k in found.cloud.compute.keypairs()):
-        found.cloud.compute.create_keypair(name="my-key")
-    return found
-
-
-@pytest.fixture(scope="module")
 def bay(machine, tenant):
     """One manager and two workers labelled storage=ssd, which the tests of this module share."""
     model = tenant.model("shared", keypair_id="my-key", labels={"node_labels": "storage=ssd,tier=fast"})

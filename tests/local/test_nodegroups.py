@@ -20,14 +20,6 @@ _IMPORT = (
 )
 
 
-@pytest.fixture(scope="module")
-def tenant(machine):
-    found = machine.tenant()
-    if not any(k.name == "my-key" for k in found.cloud.compute.keypairs()):
-        found.cloud.compute.create_keypair(name="my-key")
-    return found
-
-
 def servers(tenant, uuid):
     """What a host name says behind the bay's name and uuid → server."""
     return {n["hostname"].split("-", 2)[-1]: n["server_id"] for n in tenant.nodes(uuid)}

@@ -17,11 +17,6 @@ pytestmark = [pytest.mark.local, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")
-def tenant(machine):
-    return machine.tenant()
-
-
-@pytest.fixture(scope="module")
 def bay(tenant):
     uuid = tenant.bay("rotated", tenant.model("rotated"), node_count=1)
     yield tenant.complete(uuid)

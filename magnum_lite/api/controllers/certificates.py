@@ -3,14 +3,12 @@
 import urllib.parse
 from typing import Any
 
-import pydantic
-
 from magnum_lite.api.call import Answer, Call
-from magnum_lite.api.controllers.cluster_templates import links
-from magnum_lite.errors import InvalidInput, Problem
+from magnum_lite.api.controllers.cluster_templates import body_of, links
+from magnum_lite.errors import Problem
 from magnum_lite.models.actions import SigningRequest
 from magnum_lite.models.certificate import Certificate
-from magnum_lite.models.views import present, problems
+from magnum_lite.models.views import present
 from magnum_lite.services import certificates as services
 from magnum_lite.services import rotation
 
@@ -41,12 +39,7 @@ def create(call: Call) -> Answer:
     body = call.mapping("certificate")
     given = [f for f in _IDENT_FIELDS if body.get(f)]
     wrong = [] if len(given) == 1 else [Problem("cluster_uuid", "give one of cluster_uuid and bay_uuid")]
-    try:
-        asked = SigningRequest.model_validate(body)
-    except pydantic.ValidationError as error:
-        raise InvalidInput(*wrong, *problems(error, {})) from None
-    if wrong:
-        raise InvalidInput(*wrong)
+    asked = body_of(call, SigningRequest, "certificate", *wrong)
     field, ident = given[0], str(body[given[0]])
     row, pem = services.sign(call.deps, call.context, ident, asked.csr, field=field, ttl=asked.ttl)
     return Answer(201, _answer(call, row["uuid"], pem, csr=asked.csr))

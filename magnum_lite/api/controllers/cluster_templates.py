@@ -7,7 +7,7 @@ import pydantic
 from magnum_lite.api import paging, patch
 from magnum_lite.api.call import Answer, Call
 from magnum_lite.db.rows import Row
-from magnum_lite.errors import InvalidInput
+from magnum_lite.errors import InvalidInput, Problem
 from magnum_lite.models.cluster_template import ClusterTemplate
 from magnum_lite.models.fields import Access
 from magnum_lite.models.views import create_view, names, present, problems
@@ -40,12 +40,15 @@ def validated(call: Call, model: Any, name: str) -> dict[str, Any]:
     return found.model_dump()
 
 
-def body_of(call: Call, model: type[M], name: str) -> M:
-    """A body that is no resource. Raises InvalidInput with all faults."""
+def body_of(call: Call, model: type[M], name: str, *besides: Problem) -> M:
+    """A body that is no resource. Raises InvalidInput with all faults, those found ``besides`` first."""
     try:
-        return model.model_validate(call.mapping(name))
+        found = model.model_validate(call.mapping(name))
     except pydantic.ValidationError as error:
-        raise InvalidInput(*problems(error, {})) from None
+        raise InvalidInput(*besides, *problems(error, {})) from None
+    if besides:
+        raise InvalidInput(*besides)
+    return found
 
 
 def shown(call: Call, row: Row) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import Any
 
 from magnum_lite.api import paging, patch
 from magnum_lite.api.call import Answer, Call
-from magnum_lite.api.controllers.cluster_templates import validated
+from magnum_lite.api.controllers.cluster_templates import links, validated
 from magnum_lite.db.rows import Row
 from magnum_lite.models.nodegroup import NodeGroup
 from magnum_lite.models.views import present
@@ -13,12 +13,9 @@ from magnum_lite.services import plans
 
 
 def _shown(call: Call, cluster: Row, group: Row) -> dict[str, Any]:
-    path = f"clusters/{cluster['uuid']}/nodegroups/{group['uuid']}"
-    links = [
-        {"href": f"{call.base}/v1/{path}", "rel": "self"},
-        {"href": f"{call.base}/{path}", "rel": "bookmark"},
-    ]
-    return present(NodeGroup, group, rename={}, version=call.version) | {"id": group["id"], "links": links}
+    out = present(NodeGroup, group, rename={}, version=call.version)
+    collection = f"clusters/{cluster['uuid']}/nodegroups"
+    return out | {"id": group["id"], "links": links(call, collection, group["uuid"])}
 
 
 def index(call: Call, ident: str) -> Answer:
