@@ -33,7 +33,7 @@ missing_packages() {
     local pair
     for pair in ip:iproute2 iptables:iptables mmdebstrap:mmdebstrap openssl:openssl mkfs.ext4:e2fsprogs \
         losetup:mount nsenter:util-linux flock:util-linux sysctl:procps shellcheck:shellcheck git:git curl:curl \
-        busybox:busybox-static; do
+        busybox:busybox-static jq:jq; do
         has "${pair%%:*}" || echo "${pair#*:}"
     done
     [ "$(docker_version)" -ne 0 ] || echo docker.io

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -173,11 +173,7 @@ EXOTIC = {
 
 @pytest.mark.parametrize("curve", EXOTIC)
 def test_exotic_curves(home, curve):
-    try:
-        key = ec.generate_private_key(EXOTIC[curve]())
-    except UnsupportedAlgorithm:
-        pytest.skip("this OpenSSL has no such curve")
-    found = fields(sign(home, csr(key=key)))
+    found = fields(sign(home, csr(key=ec.generate_private_key(EXOTIC[curve]()))))
     assert list(found) == ["csr"]
     assert "P-256" in found["csr"]
 

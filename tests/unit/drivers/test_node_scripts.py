@@ -148,7 +148,7 @@ def test_what_leaves_the_node_opens_nothing(tmp_path):
     assert run.stdout == "a SWMTKN-*** b\nget http://***@proxy/ [31mred ***\n"
 
 
-@pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed here")
+@pytest.mark.skipif(shutil.which("jq") is None, reason="the agent needs jq; tools/bootstrap.sh installs it")
 def test_labels_are_added_changed_and_taken_away(tmp_path):
     """``engine`` stands in for the Docker API: it shows one node and keeps what is posted."""
     node = {"Version": {"Index": 7}, "Spec": {"Role": "worker", "Labels": {"mine": "1", "old": "x"}}}
