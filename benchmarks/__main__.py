@@ -21,7 +21,8 @@ SIGNING = "POST /v1/certificates (a CSR of RSA 2048)"
 CLUSTERS = 10_000
 CONDUCTORS = (
     "With RabbitMQ. CPU of the workers; of a certificate, of the workers and the conductor. Both conductors have "
-    "their defaults, but no periodic tasks (upstream's would make a thread per cluster; ours finds nothing due)."
+    "their defaults, but no periodic tasks (upstream's would make a thread per cluster; ours finds nothing due). "
+    "CAs have each side's default key: upstream's is RSA 2048, ours ECDSA P-256."
 )
 
 
