@@ -19,9 +19,7 @@ def upgrade():
         sa.Column("uuid", sa.String(length=36), nullable=False),
         sa.Column("cluster_id", sa.String(length=36), nullable=False),
         sa.Column("purpose", sa.String(length=255), nullable=False),
-        sa.Column("epoch", sa.Integer(), nullable=False),
         sa.Column("state", sa.String(length=255), nullable=False),
-        sa.Column("retire_at", sa.Double(), nullable=True),
         sa.Column(
             "certificate",
             sa.Text().with_variant(mysql.MEDIUMTEXT(), "mariadb").with_variant(mysql.MEDIUMTEXT(), "mysql"),
@@ -162,18 +160,11 @@ def upgrade():
         sa.Column("generation", sa.Integer(), nullable=False),
         sa.Column("accepted_at", sa.Double(), nullable=False),
         sa.Column("template", sa.JSON(), nullable=False),
-        sa.Column("ca_epoch", sa.Integer(), nullable=False),
-        sa.Column("ca_floor", sa.Integer(), nullable=False),
-        sa.Column("credentials_epoch", sa.Integer(), nullable=False),
         sa.Column("last_good", sa.JSON(), nullable=False),
         sa.Column("observed_generation", sa.Integer(), nullable=False),
         sa.Column("applied_generation", sa.Integer(), nullable=False),
         sa.Column("stack_mark", sa.String(length=255), nullable=True),
         sa.Column("stack_retries", sa.Integer(), nullable=False),
-        sa.Column("renewal", sa.String(length=255), nullable=False),
-        sa.Column("renewal_since", sa.Double(), nullable=False),
-        sa.Column("renewed", sa.String(length=255), nullable=False),
-        sa.Column("outdated_tokens", sa.String(length=255), nullable=True),
         sa.Column("lease_owner", sa.String(length=255), nullable=True),
         sa.Column("lease_expires", sa.Double(), nullable=False),
         sa.Column("fencing_token", sa.Integer(), nullable=False),
@@ -190,22 +181,14 @@ def upgrade():
         batch_op.create_index(
             batch_op.f("ix_cluster_cluster_template_id"), ["cluster_template_id"], unique=False
         )
-        batch_op.create_index(batch_op.f("ix_cluster_created_at_id"), ["created_at", "id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_cluster_name_id"), ["name", "id"], unique=False)
         batch_op.create_index(batch_op.f("ix_cluster_next_sync"), ["next_sync"], unique=False)
         batch_op.create_index(
-            batch_op.f("ix_cluster_project_id_created_at_id"),
-            ["project_id", "created_at", "id"],
-            unique=False,
+            batch_op.f("ix_cluster_project_id_created_at"), ["project_id", "created_at"], unique=False
         )
-        batch_op.create_index(batch_op.f("ix_cluster_project_id_id"), ["project_id", "id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_cluster_project_id_name"), ["project_id", "name"], unique=False)
         batch_op.create_index(
-            batch_op.f("ix_cluster_project_id_name_id"), ["project_id", "name", "id"], unique=False
+            batch_op.f("ix_cluster_project_id_status"), ["project_id", "status"], unique=False
         )
-        batch_op.create_index(
-            batch_op.f("ix_cluster_project_id_status_id"), ["project_id", "status", "id"], unique=False
-        )
-        batch_op.create_index(batch_op.f("ix_cluster_status_id"), ["status", "id"], unique=False)
 
     op.create_table(
         "cluster_template",
@@ -268,7 +251,6 @@ def upgrade():
         sqlite_autoincrement=True,
     )
     with op.batch_alter_table("cluster_template", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_cluster_template_name_id"), ["name", "id"], unique=False)
         batch_op.create_index(
             batch_op.f("ix_cluster_template_project_id_name"), ["project_id", "name"], unique=False
         )
@@ -342,7 +324,7 @@ def upgrade():
         sa.Column("in_stack", sa.Boolean(), nullable=False),
         sa.Column("leave_step", sa.String(length=255), nullable=True),
         sa.Column("leave_since", sa.Double(), nullable=False),
-        sa.Column("engine_labels", sa.JSON(), nullable=False),
+        sa.Column("labels_set", sa.Boolean(), nullable=False),
         sa.Column("engine_view", sa.JSON(), nullable=False),
         sa.Column("engine_id", sa.String(length=255), nullable=True),
         sa.Column("versions", sa.JSON(), nullable=False),
@@ -354,18 +336,6 @@ def upgrade():
             sa.Text().with_variant(mysql.MEDIUMTEXT(), "mariadb").with_variant(mysql.MEDIUMTEXT(), "mysql"),
             nullable=True,
         ),
-        sa.Column(
-            "pending_identity",
-            sa.Text().with_variant(mysql.MEDIUMTEXT(), "mariadb").with_variant(mysql.MEDIUMTEXT(), "mysql"),
-            nullable=True,
-        ),
-        sa.Column("renewal", sa.String(length=255), nullable=True),
-        sa.Column("pending_renewal", sa.String(length=255), nullable=True),
-        sa.Column("certified_at", sa.Double(), nullable=False),
-        sa.Column("identity_until", sa.Double(), nullable=True),
-        sa.Column("server_until", sa.Double(), nullable=True),
-        sa.Column("server_serial", sa.String(length=255), nullable=True),
-        sa.Column("served", sa.JSON(), nullable=False),
         sa.Column("token_hash", sa.String(length=255), nullable=True),
         sa.Column(
             "sealed_token",
@@ -441,7 +411,6 @@ def upgrade():
             .with_variant(mysql.DATETIME(fsp=6), "mysql"),
             nullable=True,
         ),
-        sa.Column("deleting", sa.Boolean(), nullable=False),
         sa.Column("nodes_to_remove", sa.JSON(), nullable=False),
         sa.Column("removed_indices", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_nodegroup")),
@@ -543,18 +512,13 @@ def downgrade():
     with op.batch_alter_table("cluster_template", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_cluster_template_public"))
         batch_op.drop_index(batch_op.f("ix_cluster_template_project_id_name"))
-        batch_op.drop_index(batch_op.f("ix_cluster_template_name_id"))
 
     op.drop_table("cluster_template")
     with op.batch_alter_table("cluster", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_cluster_status_id"))
-        batch_op.drop_index(batch_op.f("ix_cluster_project_id_status_id"))
-        batch_op.drop_index(batch_op.f("ix_cluster_project_id_name_id"))
-        batch_op.drop_index(batch_op.f("ix_cluster_project_id_id"))
-        batch_op.drop_index(batch_op.f("ix_cluster_project_id_created_at_id"))
+        batch_op.drop_index(batch_op.f("ix_cluster_project_id_status"))
+        batch_op.drop_index(batch_op.f("ix_cluster_project_id_name"))
+        batch_op.drop_index(batch_op.f("ix_cluster_project_id_created_at"))
         batch_op.drop_index(batch_op.f("ix_cluster_next_sync"))
-        batch_op.drop_index(batch_op.f("ix_cluster_name_id"))
-        batch_op.drop_index(batch_op.f("ix_cluster_created_at_id"))
         batch_op.drop_index(batch_op.f("ix_cluster_cluster_template_id"))
 
     op.drop_table("cluster")
