@@ -3,16 +3,15 @@
 import argparse
 import contextlib
 import json
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import environments, report, scaling, servers, serving, sides
-from benchmarks.processes import family, machine
+from benchmarks import environments, report, scaling, serving, sides
+from tests.support import servers
+from tests.support.processes import family, machine
 
 CLUSTER = "/v1/clusters/00000001-0000-0000-0000-000000000000"  # the one with certificates
 PAGES = ["/v1/clusters?limit=100", "/v1/clusters/detail?limit=100", "/v1/clustertemplates?limit=100"]
@@ -29,16 +28,6 @@ CONDUCTORS = (
 def _counts(path: str) -> dict[str, int]:
     slow = 1 if path == "/v1/clusters" else 5 if "clusters" in path and path != CLUSTER else 25
     return {"upstream": slow, "ours": max(slow * 2, 20)}
-
-
-@contextlib.contextmanager
-def scratch() -> Iterator[Path]:
-    """A directory for the run."""
-    place = Path(tempfile.mkdtemp(prefix="magnum-lite-bench-"))
-    try:
-        yield place
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
 
 
 def run_in_process(place: Path) -> str:
@@ -70,12 +59,11 @@ _MAKERS: dict[str, Callable[[Path, str, str], sides.Side]] = {"upstream": sides.
 
 def run_served(place: Path) -> str:
     """Latency, throughput, signing, start, memory, on MariaDB."""
-    root = environments.unpack_servers(place)
-    with servers.mariadb(root, place) as (url, _), servers.rabbitmq(root, place) as bus:
+    with servers.mariadb(place, buffer_pool="1G") as mariadb, servers.rabbitmq(place) as rabbit:
         both = []
         for name, make in _MAKERS.items():
-            servers.create_database(environments.ours(), url, name)
-            both.append(make(place, f"{url}/{name}", bus))
+            url = servers.create_database(environments.ours(), mariadb.url, name)
+            both.append(make(place, url, rabbit.url))
             both[-1].fill(CLUSTERS)
         body = _signing()
         found = {}
@@ -101,20 +89,15 @@ def run_scaling(place: Path) -> str:
     side = sides.ours(own, f"sqlite:///{own}/scaling.sqlite", "fake://", kek=False)
     found["SQLite"] = (scaling.measure(side, None), scaling.plans(side))
     print(report.scaling(found), flush=True)
-    root = place / "servers" if (place / "servers").exists() else environments.unpack_servers(place)
-    with servers.mariadb(root, own) as (url, pid):
-        servers.create_database(environments.ours(), url, "ours")
-        side = sides.ours(own, f"{url}/ours", "fake://", kek=False)
-        found["MariaDB"] = (scaling.measure(side, pid), scaling.plans(side))
+    with servers.mariadb(own, buffer_pool="1G") as server:
+        url = servers.create_database(environments.ours(), server.url, "ours")
+        side = sides.ours(own, url, "fake://", kek=False)
+        found["MariaDB"] = (scaling.measure(side, server.pid), scaling.plans(side))
         print(report.scaling(found), flush=True)
-    programs = environments.postgresql(place)
-    found["PostgreSQL"] = None
-    if programs is not None:
-        own.chmod(0o711)
-        place.chmod(0o711)
-        with servers.postgresql(programs, own) as (url, pid):
-            side = sides.ours(own, f"{url}/postgres", "fake://", kek=False)
-            found["PostgreSQL"] = (scaling.measure(side, pid), scaling.plans(side))
+    own.chmod(0o711)
+    with servers.postgresql(own, shared_buffers="512MB") as server:
+        side = sides.ours(own, f"{server.url}/postgres", "fake://", kek=False)
+        found["PostgreSQL"] = (scaling.measure(side, server.pid), scaling.plans(side))
     return report.scaling(found)
 
 
@@ -146,7 +129,7 @@ def main() -> None:
     wanted = parser.parse_args().only
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers and files go with us
     text = report.head(machine(), {"upstream": "23.0.0"})
-    with scratch() as place:
+    with servers.scratch("magnum-lite-bench-") as place:
         for name, part in PARTS.items():
             if not wanted or name in wanted:
                 found = part(place)

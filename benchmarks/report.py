@@ -3,9 +3,9 @@
 import datetime as dt
 from collections.abc import Mapping
 
-from benchmarks.processes import Machine
 from benchmarks.scaling import ORDERS, SIZES, Cost
 from benchmarks.serving import Figures, Start
+from tests.support.processes import Machine
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:
@@ -87,16 +87,13 @@ def _pair(theirs: float, ours: float, digits: int) -> tuple[str, str, str]:
     return f"{theirs:.{digits}f}", f"{ours:.{digits}f}", _times(theirs, ours)
 
 
-def scaling(databases: Mapping[str, tuple[Mapping[tuple[str, int], Cost], Mapping[str, str]] | None]) -> str:
+def scaling(databases: Mapping[str, tuple[Mapping[tuple[str, int], Cost], Mapping[str, str]]]) -> str:
     """Pages of this service over the size of the table."""
     out = (
         "## A page of 100 at three sizes\n\nThis service only. CPU ms of API and database server together, of the "
         "first page and of the page from the middle of the list.\n\n"
     )
     for name, found in databases.items():
-        if found is None:
-            out += f"{name}: not measured, there is none here.\n\n"
-            continue
         costs, plans = found
         rows = []
         for order in ORDERS:

@@ -6,8 +6,8 @@ import dataclasses
 import json
 import subprocess
 
-from benchmarks.processes import cpu, family
 from benchmarks.sides import Side
+from tests.support.processes import cpu, family
 
 SIZES = (1_000, 10_000, 100_000)
 ORDERS = ("id", "name", "status", "created_at")

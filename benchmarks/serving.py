@@ -7,8 +7,8 @@ import dataclasses
 import statistics
 import time
 
-from benchmarks.processes import cpu, family, resident
 from benchmarks.sides import Served, Side
+from tests.support.processes import cpu, family, resident
 
 ROUNDS = 3
 _CLIENTS = 4

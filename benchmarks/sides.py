@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from benchmarks import environments
-from benchmarks.processes import family, free_port, running, wait
+from tests.support.processes import family, free_port, running, wait
 
 _HERE = environments.CHECKOUT / "benchmarks"
 PASTE = """\

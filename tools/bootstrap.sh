@@ -75,7 +75,7 @@ import configparser, sys
 config = configparser.ConfigParser()
 config.read(sys.argv[1])
 lists = [config["options"]["install_requires"]]
-lists += [config["options.extras_require"][extra] for extra in ("local", "test")]
+lists += [config["options.extras_require"][extra] for extra in ("local", "mysql", "postgresql", "uwsgi", "test")]
 print("\n".join(sorted({line.strip() for text in lists for line in text.splitlines() if line.strip()})))
 print("setuptools>=77\nwheel")
 END

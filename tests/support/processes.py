@@ -1,4 +1,6 @@
-"""Processes of a run: started, waited for, measured through /proc, and ended, each by its own id."""
+"""Processes of tests and benchmarks: started, waited for, measured through /proc, and ended, each by its own
+id. A `Server` may also be killed, frozen and started again where it was.
+"""
 
 import contextlib
 import dataclasses
@@ -9,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Self
 
 
 def free_port() -> int:
@@ -16,6 +19,85 @@ def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
+
+
+class Server:
+    """A program that serves at one address, with its files in one place. ``ready`` says whether it answers;
+    ``url`` is how clients name it. What it says goes into ``log``.
+    """
+
+    def __init__(
+        self, command: list[object], log: Path, ready: Callable[[], object], *, url: str, **options
+    ) -> None:
+        self.command, self.log, self.url = [str(part) for part in command], log, url
+        self._ready, self._options = ready, options
+        self._process: subprocess.Popen | None = None
+
+    @property
+    def pid(self) -> int:
+        """Of its first process, which leads the group of all."""
+        assert self._process is not None, f"{self.command[0]} does not run"
+        return self._process.pid
+
+    def start(self, seconds: float = 60.0) -> None:
+        """Returns when it is ready. Raises RuntimeError with the end of its log."""
+        self.launch()
+        self.wait_ready(seconds)
+
+    def launch(self) -> None:
+        """Returns at once."""
+        with self.log.open("ab") as out:
+            self._process = subprocess.Popen(
+                self.command,
+                stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True, **self._options,
+            )  # fmt: skip
+
+    def wait_ready(self, seconds: float = 60.0) -> None:
+        """After `launch`. Raises RuntimeError."""
+        wait(self._ready, self._process, self.log, seconds)
+
+    def alive(self) -> bool:
+        """Whether its first process runs."""
+        return self._process is not None and self._process.poll() is None
+
+    def stop(self, seconds: float = 15.0) -> float:
+        """SIGTERM to its first process, SIGKILL to all of the group when the time is over. Gives the seconds
+        that it took, ``seconds`` or more when it had to be killed.
+        """
+        began = time.monotonic()
+        if self.alive():
+            self._process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(seconds)
+        took = time.monotonic() - began
+        self.kill()
+        return took
+
+    def kill(self) -> None:
+        """SIGKILL to the whole group."""
+        if self._process is not None:
+            self.signal(signal.SIGKILL)
+            self._process.wait(15)
+
+    def freeze(self) -> None:
+        """It keeps its connections and says nothing."""
+        self.signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """It goes on where it was."""
+        self.signal(signal.SIGCONT)
+
+    def signal(self, number: int) -> None:
+        """To the whole group."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, number)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
 
 @contextlib.contextmanager

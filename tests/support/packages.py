@@ -1,0 +1,72 @@
+"""Programs of Debian packages, for tests and benchmarks: unpacked into the cache and never installed, so the
+machine's own services, users and files stay as they are.
+"""
+
+import fcntl
+import hashlib
+import platform
+import shutil
+import subprocess
+from pathlib import Path
+
+from tests.support import environments
+
+_MARIADB = (
+    "mariadb-server-core",
+    "mariadb-client-core",
+    "mariadb-server",
+    "libmariadb3",
+    "liburing2",
+    "libaio1",
+)
+_ERLANG = (
+    "asn1 base crypto eldap ftp inets mnesia os-mon parsetools public-key runtime-tools snmp ssl syntax-tools "
+    "tftp tools xmerl"
+)
+_RABBITMQ = ("rabbitmq-server", *(f"erlang-{part}" for part in _ERLANG.split()))
+
+
+def mariadb() -> Path:
+    """The root of a tree with MariaDB."""
+    return unpacked("mariadb", _MARIADB)
+
+
+def rabbitmq() -> Path:
+    """The root of a tree with RabbitMQ and the Erlang that it needs."""
+    return unpacked("rabbitmq", _RABBITMQ)
+
+
+def postgresql() -> Path:
+    """The directory of PostgreSQL's programs: the machine's, else unpacked."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+    if not found:
+        root = unpacked("postgresql", ("postgresql-15", "postgresql-client-15", "libpq5"))
+        found = sorted((root / "usr/lib/postgresql").glob("*/bin/postgres"))
+    return found[-1].parent
+
+
+def unpacked(name: str, packages: tuple[str, ...]) -> Path:
+    """The root of the packages' files. Raises CalledProcessError where apt can't give them."""
+    system = platform.freedesktop_os_release()
+    made_from = "\0".join([*packages, system["ID"], system.get("VERSION_ID", ""), platform.machine()])
+    store = environments.CACHE / f"debs-{name}-{hashlib.sha256(made_from.encode()).hexdigest()[:16]}"
+    store.parent.mkdir(parents=True, exist_ok=True)
+    with store.with_name(f"{store.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (store / ".complete").exists():
+            shutil.rmtree(store, ignore_errors=True)
+            (store / "root").mkdir(parents=True)
+            _download(packages, store)
+            for package in sorted(store.glob("*.deb")):
+                subprocess.run(["dpkg-deb", "--extract", package, store / "root"], check=True)
+                package.unlink()
+            (store / ".complete").touch()
+    return store / "root"
+
+
+def _download(packages: tuple[str, ...], where: Path) -> None:
+    """As root apt would fetch as _apt, who may not write here; it says so and fetches as root."""
+    command = ["apt-get", "download", "--quiet", *packages]
+    if subprocess.run(command, cwd=where, check=False, stderr=subprocess.DEVNULL).returncode:
+        subprocess.run(["apt-get", "update", "--quiet"], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(command, cwd=where, check=True, stderr=subprocess.DEVNULL)
