@@ -17,6 +17,11 @@ _GROUPS = {
 }
 
 
+def path_of(group: str) -> tuple[str, ...]:
+    """The resource group that holds a group's nodes, by its names from the top."""
+    return (_GROUPS[group][0],) if group in _GROUPS else (group, "swarm_nodes")
+
+
 def _new_id() -> str:
     return str(uuid.uuid4())
 
@@ -31,9 +36,26 @@ class MemoryNode:
     index: int
     address: str
     floating: str
+    credential: str = ""  # what its user data would say
+    born: int = 0  # number of the update that made it
     signalled: str | None = None
     server: str = dataclasses.field(default_factory=_new_id)
     stack: str = dataclasses.field(default_factory=_new_id)
+
+    def facts(self) -> dict[str, str]:
+        """The output of ``common/node.yaml``."""
+        return {
+            "server": self.server,
+            "address": self.address,
+            "floating": self.floating,
+            "stack": self.stack,
+        }
+
+
+def _credentials(told: Mapping[str, Any]) -> dict[str, Mapping[str, str]]:
+    """Group → index → credential, of the parameters."""
+    more = told.get("node_group_credentials") or {}
+    return {group: told.get(f"{group}_credentials") or {} for group in _GROUPS} | dict(more)
 
 
 def _indices(value: Any) -> set[int]:
@@ -56,6 +78,9 @@ class Record:
     started: float = 0.0
     limit: float = 0.0
     updates: int = 0
+    template: str = ""
+    created: float = 0.0
+    updated: float = 0.0
     nodes: list[MemoryNode] = dataclasses.field(default_factory=list)
     removed: dict[str, set[int]] = dataclasses.field(default_factory=dict)  # by group
     nested: dict[str, str] = dataclasses.field(default_factory=dict)  # node group's resource: its stack
@@ -74,8 +99,11 @@ class Record:
         if request is None:
             return
         if action == "UPDATE":
-            self.updates += 1
+            self.updates, self.updated = self.updates + 1, now
+        else:
+            self.created = now
         self.tags, self.limit = tuple(request.tags), request.timeout_mins * 60.0
+        self.template = request.template
         told = request.parameters
         floating = str(told.get("floating_ips", False)).lower() == "true"
         wanted = {group: (told.get(names[2]), told.get(names[3])) for group, names in _GROUPS.items()}
@@ -86,13 +114,17 @@ class Record:
             for group in state.keys() - wanted.keys():
                 del state[group]  # a group that comes again under its old name begins anew
         self.nested = {group: self.nested.get(group) or _new_id() for group in more}
+        credentials = _credentials(told)
         for group, (count, removed) in wanted.items():
-            self._scale(group, int(count or 0), _indices(removed), floating=floating)
+            given = credentials.get(group) or {}
+            self._scale(group, int(count or 0), _indices(removed), given, floating=floating)
         for node in self.nodes:
             if node.signalled == "FAILURE":
                 node.signalled = None  # Heat replaces a failed wait condition, which erases its signals
 
-    def _scale(self, group: str, count: int, removed: set[int], *, floating: bool) -> None:
+    def _scale(
+        self, group: str, count: int, removed: set[int], credentials: Mapping[str, str], *, floating: bool
+    ) -> None:
         # Heat adds to its own list: an index that was ever removed is never used again.
         never = self.removed[group] = self.removed.get(group, set()) | removed
         wanted: list[int] = []
@@ -105,14 +137,20 @@ class Record:
         self.nodes = [n for n in self.nodes if n.group != group or n.index in wanted]
         for number in wanted:
             if number not in mine:
-                self.nodes.append(self._node(group, number, floating=floating))
+                address, outside = self._addresses(group)
+                node = MemoryNode(group, number, address, outside if floating else "", born=self.updates)
+                node.credential = credentials.get(str(number)) or ""
+                self.nodes.append(node)
 
-    def _node(self, group: str, index: int, *, floating: bool) -> MemoryNode:
-        net = f"{self.subnet // 256 % 256}.{self.subnet % 256}"
+    def _addresses(self, group: str) -> tuple[str, str]:
+        """Each stack has its own /20 for them, or nearly: there are more stacks than such networks."""
         taken = {node.address for node in self.nodes}
-        numbers = itertools.count(10 if group == "manager" else 20)
-        host = next(n for n in numbers if f"10.{net}.{n}" not in taken)
-        return MemoryNode(group, index, f"10.{net}.{host}", f"172.{net}.{host}" if floating else "")
+        base = self.subnet * 4096 % 2**24
+        for number in itertools.count(10 if group == "manager" else 20):
+            rest = ".".join(str(part) for part in ((base + number) % 2**24).to_bytes(3, "big"))
+            if f"10.{rest}" not in taken:
+                return f"10.{rest}", f"172.{rest}"
+        raise AssertionError("unreachable: count() has no end")
 
     def settle(self, now: float, settle: float | None) -> None:
         """End the action if it is time."""
@@ -134,6 +172,28 @@ class Record:
         self.faults.insert(0, fault)
         self.status, self.reason = "FAILED", f"Resource {self.action} failed: {fault.path}: {fault.reason}"
 
+    def interrupt(self) -> None:
+        """Heat's process died: what the legacy engine says of it when it starts again."""
+        if self.status == "IN_PROGRESS":
+            self.status = "FAILED"
+            self.reason = f"Engine went down during stack {self.action}"
+
+    def group_stack(self, group: str) -> str:
+        """Id of the nested stack of a resource group; it follows from the stack's own."""
+        return str(uuid.uuid5(uuid.UUID(self.id), group))
+
+    def nested_stacks(self) -> dict[str, tuple[str, ...]]:
+        """Id → the resource that it is, by its names from the top."""
+        out: dict[str, tuple[str, ...]] = {}
+        for group, names in _GROUPS.items():
+            out[self.group_stack(group)] = (names[0],)
+        for group, stack_id in self.nested.items():
+            out[stack_id] = (group,)
+            out[self.group_stack(group)] = (group, "swarm_nodes")
+        for node in self.nodes:
+            out[node.stack] = (*path_of(node.group), str(node.index))
+        return out
+
     def node_of(self, stack_id: str) -> MemoryNode | None:
         """The node whose nested stack this is."""
         return next((node for node in self.nodes if node.stack == stack_id), None)
@@ -142,8 +202,7 @@ class Record:
         """What `Stacks.signal` says to a node's handle."""
         node.signalled = str(data.get("status", "SUCCESS"))
         if node.signalled == "FAILURE" and self.status == "IN_PROGRESS":
-            group = _GROUPS[node.group][0] if node.group in _GROUPS else f"{node.group}/swarm_nodes"
-            path = f"{group}/{node.index}/ready"
+            path = "/".join((*path_of(node.group), str(node.index), "ready"))
             reason = f"WaitConditionFailure: resources.ready: {data.get('reason', '')}"
             self.fail(ResourceFault(path, "OS::Heat::WaitCondition", reason))
 
@@ -159,20 +218,16 @@ class Record:
             tags=self.tags,
             # Heat tells a new update by a new time; a number does as well
             updated_at=str(self.updates) if self.updates else None,
-            outputs=self._outputs() if outputs else {},
+            outputs=self.outputs() if outputs else {},
         )
 
-    def _outputs(self) -> dict[str, Any]:
+    def outputs(self) -> dict[str, Any]:
+        """Those of ``swarm/cluster.yaml``."""
         told: dict[str, Any] = {"masters": {}, "workers": {}, "api_address": None}
         told |= {group: {"stack": stack, "nodes": {}} for group, stack in self.nested.items()}
         for node in self.nodes:
             nodes = told[_GROUPS[node.group][1]] if node.group in _GROUPS else told[node.group]["nodes"]
-            nodes[str(node.index)] = {
-                "server": node.server,
-                "address": node.address,
-                "floating": node.floating,
-                "stack": node.stack,
-            }
+            nodes[str(node.index)] = node.facts()
         first = next((node for node in self.nodes if node.group == "manager"), None)
         if first:
             told["api_address"] = f"tcp://{first.floating or first.address}:2376"

@@ -1,10 +1,12 @@
-"""What the conductor may rely on, of the in-memory stacks and of a real Heat alike.
+"""What the conductor may rely on, of the in-memory stacks, of the same served over HTTP and reached through
+heatclient, and of a real Heat alike.
 
 The real one is the one-machine cloud's, or that of the service user in the clouds.yaml which
 ``MAGNUM_LITE_TEST_CLOUDS_YAML`` names; he may act in at least two projects besides his own.
 """
 
 import contextlib
+import functools
 import time
 import uuid
 from pathlib import Path
@@ -13,7 +15,7 @@ import pytest
 import yaml
 
 from magnum_lite.models.stack import GROUP_PREFIX, StackRequest
-from magnum_lite.orchestration.memory import MemoryStacks
+from magnum_lite.orchestration.memory import MemoryStacks, declared_by
 from magnum_lite.orchestration.stacks import (
     OrchestrationUnavailable,
     StackConflict,
@@ -22,6 +24,7 @@ from magnum_lite.orchestration.stacks import (
     StackRefused,
 )
 from magnum_lite.orchestration.templates import Templates
+from tests.support import memory_heat
 
 TEMPLATES = Templates(Path(__file__).parent / "heat_templates")
 RUN = f"contract-{uuid.uuid4().hex[:8]}"
@@ -51,12 +54,16 @@ def _real(clouds):
 
 
 class World:
-    """One implementation, two projects, and waiting with a deadline."""
+    """One implementation, two projects, and waiting with a deadline. ``kind`` is memory, http or heat;
+    ``session_of`` logs in, with a project's token.
+    """
 
-    def __init__(self, stacks, projects, cloud=None, *, real):
-        self.stacks, self.projects, self.cloud, self.real = stacks, projects, cloud, real
+    def __init__(self, kind, stacks, projects, session_of=None):
+        self.stacks, self.projects, self.session_of = stacks, projects, session_of
         self.one, self.two = projects
-        self.counted = "OS::Heat::WaitCondition" if real else "OS::Nova::Server"  # one for each node
+        self.counted = "OS::Nova::Server" if kind == "memory" else "OS::Heat::WaitCondition"  # one a node
+        self.seconds, self.pause = {"memory": (2, 0), "http": (10, 0.01), "heat": (120, 0.2)}[kind]
+        self.tells_seconds = kind != "memory"
 
     def request(self, name=None, *, tags=(), template="swarm/bay.yaml", files=True, **parameters):
         name = name or f"{RUN}-{uuid.uuid4().hex[:6]}"
@@ -75,11 +82,10 @@ class World:
 
     def until(self, condition, what):
         """Poll ``condition`` until it is true; its value."""
-        seconds = 120 if self.real else 2
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + self.seconds
         while not (value := condition()):
-            assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
-            time.sleep(0.2 if self.real else 0)
+            assert time.monotonic() < deadline, f"waited {self.seconds} s for {what}"
+            time.sleep(self.pause)
         return value
 
     def facts(self, stack, project=None):
@@ -141,16 +147,37 @@ class World:
 
 @pytest.fixture(scope="module")
 def real_world(service_clouds):
-    world = World(*_real(service_clouds), real=True)
+    stacks, projects, cloud = _real(service_clouds)
+    world = World("heat", stacks, projects, lambda project: _session(cloud, project))
     yield world
     world.sweep()
 
 
-@pytest.fixture(params=["memory", pytest.param("heat", marks=pytest.mark.local)])
+@pytest.fixture(scope="module")
+def http_world():
+    from magnum_lite.orchestration.heat import HeatStacks
+
+    with memory_heat.served() as cloud:
+        sessions = functools.cache(lambda project: _session(cloud, project))
+        world = World("http", HeatStacks(sessions, TEMPLATES), ["1" * 32, "2" * 32], sessions)
+        yield world
+        world.sweep()
+
+
+@pytest.fixture(params=["memory", "http", pytest.param("heat", marks=pytest.mark.local)])
 def world(request):
     if request.param == "heat":
         return request.getfixturevalue("real_world")
-    return World(MemoryStacks(settle=None, templates=TEMPLATES), ["project-1", "project-2"], real=False)
+    if request.param == "http":
+        return request.getfixturevalue("http_world")
+    stacks = MemoryStacks(settle=None, declared=declared_by(TEMPLATES))
+    return World("memory", stacks, ["project-1", "project-2"])
+
+
+@pytest.fixture(params=["http", pytest.param("heat", marks=pytest.mark.local)])
+def served_world(request):
+    """Those that heatclient speaks to."""
+    return request.getfixturevalue({"heat": "real_world", "http": "http_world"}[request.param])
 
 
 def test_a_stack_lives_by_its_nodes_signals(world):
@@ -196,7 +223,7 @@ def group(count, *removed):
 def changed_to(world, stack, request, count, **groups):
     """Ask for these node groups, signal whoever is new, and wait for the end; the nodes."""
     before, mark = world.facts(stack), world.stacks.get(world.one, stack).updated_at
-    if world.real:  # two updates that begin within one second could not be told from each other
+    if world.tells_seconds:  # two updates that begin within one second could not be told from each other
         world.until(lambda: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()) > mark, "the next second")
     world.stacks.update(world.one, stack, world.request(request.name, workers=1, node_groups=groups))
     told = set(before)
@@ -400,29 +427,29 @@ def test_projects_see_their_own_only(world):
     assert world.stacks.get(world.one, stack).action == "CREATE"
 
 
-def test_heat_lists_project_by_project_where_the_policy_says_so(real_world, monkeypatch):
+def test_heat_lists_project_by_project_where_the_policy_says_so(served_world, monkeypatch):
     from magnum_lite.orchestration import heat
 
     monkeypatch.setattr(heat, "PAGE", 1)
     tag = f"magnum-lite-{uuid.uuid4()}"
-    made = {real_world.create(tags=(tag,))[0] for _ in range(2)}
-    made.add(real_world.create(real_world.two, tags=(tag,))[0])
+    made = {served_world.create(tags=(tag,))[0] for _ in range(2)}
+    made.add(served_world.create(served_world.two, tags=(tag,))[0])
     # A session of a tenant's project is what Heat's policy refuses to list everything for.
-    closed = heat.HeatStacks(lambda project: _session(real_world.cloud, project or real_world.one), TEMPLATES)
+    closed = heat.HeatStacks(lambda project: served_world.session_of(project or served_world.one), TEMPLATES)
     with pytest.raises(StackRefused):
         closed.find(None, [tag])
-    assert {stack.id for stack in closed.find(real_world.projects, [tag])} == made
-    assert {stack.id for stack in real_world.stacks.find(real_world.projects, [tag])} == made
+    assert {stack.id for stack in closed.find(served_world.projects, [tag])} == made
+    assert {stack.id for stack in served_world.stacks.find(served_world.projects, [tag])} == made
 
 
-def test_a_dead_heat_is_unavailable_and_keeps_its_address(real_world):
+def test_a_dead_heat_is_unavailable_and_keeps_its_address(served_world):
     from magnum_lite.orchestration import heat
 
     class Nowhere:
         """A session whose catalogue points to a port where nobody listens."""
 
         def __init__(self):
-            self.real = _session(real_world.cloud, real_world.one)
+            self.real = served_world.session_of(served_world.one)
 
         def request(self, url, method, **more):
             more["endpoint_override"] = "http://127.0.0.1:9/v1/x"
@@ -430,5 +457,5 @@ def test_a_dead_heat_is_unavailable_and_keeps_its_address(real_world):
 
     session = Nowhere()
     with pytest.raises(OrchestrationUnavailable) as caught:
-        heat.HeatStacks(lambda _project: session, TEMPLATES).get(real_world.one, "x")
+        heat.HeatStacks(lambda _project: session, TEMPLATES).get(served_world.one, "x")
     assert "127.0.0.1" not in caught.value.reason
