@@ -230,10 +230,8 @@ def test_a_second_stack_of_the_same_name_is_swept(stand):
     stand.converge(uuid)
     name = stand.stacks.find(None, [TAG])[0].name
     tags = (TAG, cluster_tag(uuid))
-    twin = stand.stacks.create(
-        PROJECT, StackRequest("twin", "swarm/cluster.yaml", {"managers": 1}, tags=tags)
-    )
-    stand.stacks._records[twin].name = name
+    request = StackRequest(name, "swarm/cluster.yaml", {"managers": 1}, tags=tags)
+    stand.stacks._create(PROJECT, request)  # without the look at names
     sweep(stand.ports)
     assert [s.id for s in stand.stacks.find(None, [TAG])] == [stand.get(uuid)["stack_id"]]
 
