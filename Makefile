@@ -7,7 +7,7 @@ T ?= tests
 # The last line of bootstrap's output is the directory of the environment's programs.
 BIN = $$(tools/bootstrap.sh | tail -n 1)
 
-.PHONY: help demo test lint quick api samples bench fuzz clean
+.PHONY: help demo test test-kubernetes kubernetes-mirror lint quick api samples bench fuzz clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -17,6 +17,12 @@ demo: ## A real Swarm bay on this machine, used through its own TLS API (KEEP=1 
 
 test: ## Lint and every suite (T=path: one of them)
 	@bin="$(BIN)"; tools/lint.sh "$$bin"; exec "$$bin/python" -m pytest $(T)
+
+test-kubernetes: kubernetes-mirror ## Real Kubernetes bays, in full (Go; the first build takes an hour)
+	@bin="$(BIN)"; exec "$$bin/python" -m pytest tests/kubernetes --kubernetes=full
+
+kubernetes-mirror: ## Build Kubernetes and what its nodes need from source, and say where the mirror is
+	@bin="$(BIN)"; exec "$$bin/python" -m tests.kubernetes.building
 
 quick: ## The suites that need neither root nor a cloud
 	@bin="$(BIN)"; exec "$$bin/python" -m pytest -m "not local" $(T)

@@ -1,0 +1,1 @@
+"""Real Kubernetes on this machine's cloud."""

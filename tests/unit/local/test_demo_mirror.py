@@ -1,0 +1,104 @@
+"""The mirror of Kubernetes: what is found, what is served, and that document, recipes and manifests agree."""
+
+import re
+import types
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from magnum_lite import paths
+from magnum_lite.local.commands.failure import Failure
+from magnum_lite.local.demo import mirror
+from tests.kubernetes.building import recipes
+
+ROOT = Path(__file__).resolve().parents[3]
+PROGRAM = "dl.k8s.io/release/v1.9.3/bin/linux/amd64/kubectl"
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """An empty cache, which nothing beside it is taken for."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv(mirror.ENVIRONMENT, raising=False)
+    return tmp_path / "magnum-lite"
+
+
+def _make(where, *versions):
+    for version in versions:
+        (where / "dl.k8s.io" / "release" / version).mkdir(parents=True)
+    return where
+
+
+def test_none_is_said_with_what_to_do(cache):
+    (cache / "kubernetes-programs").mkdir(parents=True)
+    with pytest.raises(Failure, match="no mirror") as caught:
+        mirror.find()
+    assert any("make kubernetes-mirror" in line for line in caught.value.advice)
+
+
+def test_a_built_one_is_found_with_its_versions_in_order(cache):
+    made = _make(cache / "kubernetes-0123456789abcdef", "v1.10.0", "v1.9.3")
+    assert mirror.find() == made
+    assert mirror.versions(made) == ("v1.9.3", "v1.10.0")
+
+
+def test_a_named_one_goes_first_and_must_be_one(cache, tmp_path, monkeypatch):
+    _make(cache / "kubernetes-0123456789abcdef", "v1.9.3")
+    other = _make(tmp_path / "other", "v1.8.0")
+    monkeypatch.setenv(mirror.ENVIRONMENT, str(other))
+    assert mirror.find() == other
+    monkeypatch.setenv(mirror.ENVIRONMENT, str(tmp_path))
+    with pytest.raises(Failure, match=r"has no dl\.k8s\.io/release"):
+        mirror.find()
+
+
+def test_it_is_served_until_the_end(cache, tmp_path):
+    made = _make(cache / "kubernetes-0123456789abcdef", "v1.9.3")
+    (made / PROGRAM).parent.mkdir(parents=True)
+    (made / PROGRAM).write_bytes(b"\x7fELF")
+    (tmp_path / "secret").write_text("beside the mirror")
+    settings = types.SimpleNamespace(state_dir=tmp_path / "state", transit_address="127.0.0.1")
+    settings.state_dir.mkdir()
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with mirror.serving(settings, made, keep=False) as address:
+        with opener.open(f"http://{address}/{PROGRAM}", timeout=5) as answer:
+            assert answer.read() == b"\x7fELF"
+        for beside in ("../../secret", "%2e%2e/%2e%2e/secret"):
+            with pytest.raises(urllib.error.HTTPError):
+                opener.open(f"http://{address}/{beside}", timeout=5)
+    with pytest.raises(urllib.error.URLError):
+        opener.open(f"http://{address}/", timeout=5)
+    assert not (settings.state_dir / mirror.DIRECTORY).exists()
+
+
+def test_document_and_recipes_name_the_same_versions():
+    text = (ROOT / "doc" / "kubernetes-mirror.rst").read_text()
+    named = {
+        "etcd-io/etcd/releases/download": recipes.ETCD,
+        "containerd/containerd/releases/download": recipes.CONTAINERD,
+        "opencontainers/runc/releases/download": recipes.RUNC,
+        "containernetworking/plugins/releases/download": recipes.CNI,
+    }
+    for where, version in named.items():
+        assert set(re.findall(rf"{where}/(v[\d.]+\d)", text)) == {version}, where
+    for reference in _references():
+        assert reference in text
+
+
+def test_manifests_ask_for_what_is_built():
+    asked = set()
+    for manifest in (paths.heat_templates() / "kubernetes" / "manifests").glob("*.yaml"):
+        asked |= set(re.findall(r"image: (\S+)", manifest.read_text()))
+    assert asked == _references() - {f"registry.k8s.io/pause:{recipes.PAUSE}"}
+
+
+def _references():
+    return {
+        f"registry.k8s.io/pause:{recipes.PAUSE}",
+        f"ghcr.io/flannel-io/flannel:{recipes.FLANNEL}",
+        f"registry.k8s.io/coredns/coredns:{recipes.COREDNS}",
+        f"registry.k8s.io/metrics-server/metrics-server:{recipes.METRICS_SERVER}",
+        f"docker.io/rancher/local-path-provisioner:{recipes.LOCAL_PATH}",
+    }
