@@ -81,6 +81,8 @@ def _enrol(deps: DoorDeps, request: webob.Request, raw: bytes) -> dict[str, Any]
     if not isinstance(body, dict):
         raise errors.InvalidInput(errors.Problem("", "An enrolment is a JSON object"))
     wanted = {k: body.get(k) for k in ("node_id", "identity_csr", "server_csr")}
+    if "csrs" in body:
+        wanted["csrs"] = body["csrs"]
     if "token" in body:
         wanted["token"] = str(body["token"])
     else:  # a renewal: the conductor checks the signature over exactly what was sent
