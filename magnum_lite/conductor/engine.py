@@ -6,7 +6,7 @@ import datetime as dt
 import threading
 from typing import Any, NamedTuple
 
-from magnum_lite.conductor import authorities
+from magnum_lite.conductor import authorities, reachable
 from magnum_lite.conductor.work import Work
 from magnum_lite.db import certificates
 from magnum_lite.models import renewal
@@ -34,12 +34,13 @@ _lock = threading.Lock()
 
 
 def addresses(work: Work) -> list[str]:
-    """``host:port`` of the masters that are up, floating addresses first."""
-    out, port = [], work.driver.api_port
+    """``host:port`` of the masters that are up and that we may call, floating addresses first."""
+    out = []
     for node in work.members("master"):
         if node["state"] == NodeState.READY:
-            out += [f"{a}:{port}" for a in (node["floating_address"], node["address"]) if a]
-    return out
+            out += [a for a in (node["floating_address"], node["address"]) if a]
+    forbidden = reachable.networks(tuple(work.ports.conf.conductor.never_reach))
+    return [f"{a}:{work.driver.api_port}" for a in out if reachable.is_allowed(a, forbidden)]
 
 
 def reach(work: Work) -> Engine | None:

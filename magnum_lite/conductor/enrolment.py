@@ -27,6 +27,7 @@ from magnum_lite.pki.errors import PKIError
 
 IDENTITY = "identity"
 _REFUSED = "This machine is not a node that we expect, or its token was used or has expired."
+_TELL_AGAIN = dt.timedelta(minutes=15)
 
 
 def enrol(ports: Ports, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -47,8 +48,10 @@ def enrol(ports: Ports, request: Mapping[str, Any]) -> dict[str, Any]:
     fingerprint = signatures.public_key_fingerprint(csrs[IDENTITY].public_key)
     if not renewing:
         with ports.database.write() as connection:
-            if not nodes.use_token(connection, node["uuid"], node["token_hash"], fingerprint):
-                raise Forbidden(_REFUSED)
+            good = nodes.use_token(connection, node["uuid"], node["token_hash"], fingerprint)
+        if not good:
+            _tell_second(ports, cluster, node)
+            raise Forbidden(_REFUSED)
     issued = {c.name: _issue(ports, cluster, node, c, csrs[c.name]) for c in wanted}
     answer = _answer(ports, cluster, node, issued)
     answer |= registry.get(cluster["coe"]).enrolment(spec, node, group)
@@ -111,6 +114,22 @@ def _check_token(ports: Ports, node: Row, token: str) -> None:
     # A lost answer is given again however late; a token that nobody used ends in time.
     if node["token_key"] is None and node["token_expires"] < ports.clock():
         raise Forbidden(_REFUSED)
+
+
+def _tell_second(ports: Ports, cluster: Row, node: Row) -> None:
+    """Two keys came with one token: one of them is not the machine that it was made for. User data can be
+    read by others in the project, so whoever owns the cluster has to hear of it.
+    """
+    with ports.database.write() as connection:
+        since = authorities.utc(ports).replace(tzinfo=None) - _TELL_AGAIN
+        if not events.told(connection, cluster["uuid"], node["hostname"], "refused", since):
+            message = (
+                "A second machine came with this node's bootstrap token and was refused. If the server was not "
+                "rebuilt, somebody has read its user data: look who may read this project, and replace the node "
+                "if it is not the one that you expect."
+            )
+            more = {"node": node["hostname"], "step": "refused", "level": "warning"}
+            events.add(connection, cluster, "node", message, **more)
 
 
 def _check_signature(node: Row, request: Mapping[str, Any]) -> None:

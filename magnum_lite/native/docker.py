@@ -13,7 +13,7 @@ import requests
 from docker import errors as docker_errors
 
 from magnum_lite.native.engine import EngineNode, EngineRefused, EngineUnreachable
-from magnum_lite.native.tls import ContextTLS, client_context
+from magnum_lite.native.tls import ContextTLS, TooMuch, client_context
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 20
@@ -68,6 +68,8 @@ def _why(address: str, error: BaseException) -> str:
     match error:
         case requests.exceptions.SSLError():
             return f"{address}: the TLS handshake failed; a certificate was not accepted"
+        case requests.exceptions.TooManyRedirects() | TooMuch():
+            return f"{address}: what answers is no engine"
         case requests.exceptions.ConnectTimeout() | requests.exceptions.ReadTimeout():
             return f"{address}: no answer in time"
     # With TLS 1.3 a server refuses the client's certificate after the handshake, in place of an answer.
@@ -133,6 +135,8 @@ class SwarmEngine:
                 refused = f"The engine refused: {error.explanation}"  # no manager (any more), or no leader
             except (requests.exceptions.RequestException, docker_errors.DockerException) as error:
                 reasons.append(_why(address, error))
+            except (LookupError, TypeError, ValueError, AttributeError):
+                reasons.append(f"{address}: what answers is no engine")  # root on a manager can be anything
             else:
                 self._addresses.remove(address)
                 self._addresses.insert(0, address)
@@ -163,7 +167,7 @@ class SwarmEngine:
 
     def swarm_nodes(self) -> list[SwarmNode]:
         """All nodes the swarm knows."""
-        return [_node(raw) for raw in self._ask(lambda client: client.nodes())]
+        return self._ask(lambda client: [_node(raw) for raw in client.nodes()])
 
     def _change(self, node_id: str, change: Callable[[dict[str, Any]], None]) -> None:
         """Read a node's spec, change it, write it back; again if somebody else wrote in between."""

@@ -58,6 +58,13 @@ def signer(deps: DoorDeps, node_id: str, timestamp: str, signature: str, body: b
     return node
 
 
+def once(deps: DoorDeps, node: Row, timestamp: float) -> None:
+    """What is no report and must not be repeated by others either. Raises Unsigned."""
+    with deps.database.write() as connection:
+        if not nodes.report(connection, node["uuid"], timestamp, {}):
+            raise Unsigned("This request, or a newer one, was seen already.")
+
+
 def _identity(node: Row, message: bytes, signature: bytes) -> str | None:
     """Which of the node's certificates this was signed with."""
     known = [pem for pem in (node["identity"], node["pending_identity"]) if pem]
