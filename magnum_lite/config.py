@@ -56,7 +56,7 @@ CONDUCTOR = [
         "never_reach",
         default=[],
         item_type=types.String(),
-        help="Networks (CIDR) of yours in which the conductor calls no engine, whatever address Heat reports.",
+        help="Networks (CIDR) in which no engine is called, whatever address Heat reports.",
     ),
     cfg.IntOpt(
         "max_stack_resources", default=1000, min=10, help="Heat's max_resources_per_stack, for plans."

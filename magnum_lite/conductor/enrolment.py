@@ -124,9 +124,9 @@ def _tell_second(ports: Ports, cluster: Row, node: Row) -> None:
         since = authorities.utc(ports).replace(tzinfo=None) - _TELL_AGAIN
         if not events.told(connection, cluster["uuid"], node["hostname"], "refused", since):
             message = (
-                "A second machine came with this node's bootstrap token and was refused. If the server was not "
-                "rebuilt, somebody has read its user data: look who may read this project, and replace the node "
-                "if it is not the one that you expect."
+                "A second machine came with this node's bootstrap token and was refused. If the server was "
+                "not rebuilt, somebody has read its user data: look who may read this project, and replace "
+                "the node if it is not the one that you expect."
             )
             more = {"node": node["hostname"], "step": "refused", "level": "warning"}
             events.add(connection, cluster, "node", message, **more)

@@ -102,6 +102,7 @@ def test_tokens_that_a_reader_finds_are_spent(settings, bay, read):
     found = set(CREDENTIAL.findall(read.replace("\\\\n", "\n")))
     assert found, "the walk must find what is known to be there"
     with requests.Session() as session:
+        session.trust_env = False  # REQUESTS_CA_BUNDLE would take the door's CA's place
         session.verify = str(door_certificate.ensure(settings.state_dir, settings.transit_address).ca)
         for credential in found:
             node, token = credential.split(":")
@@ -161,7 +162,9 @@ def test_a_readers_signal_makes_no_bay_complete(tenant, reader):
 
         where = eventually("the wait condition's handle", handle, 90)
         sent = heat.post(f"{where}/signal", json={"status": "SUCCESS", "id": "me", "data": "", "reason": ""})
-        assert sent.status_code == 200, "Heat is known to allow this; if it does not any more, say so in the docs"
+        assert sent.status_code == 200, (
+            "Heat is known to allow this; if it does not any more, say so in the docs"
+        )
         made = tenant.complete(uuid)
         [node] = tenant.nodes(uuid)
         assert node["state"] == "ready"
@@ -189,7 +192,12 @@ FORGED = {
 
 
 def forged(project):
-    ids = {"X-Project-Id": project, "X-Tenant-Id": project, "X-Tenant": project, "X-Project-Domain-Id": "default"}
+    ids = {
+        "X-Project-Id": project,
+        "X-Tenant-Id": project,
+        "X-Tenant": project,
+        "X-Project-Domain-Id": "default",
+    }
     return FORGED | ids
 
 

@@ -47,7 +47,9 @@ def rendered(heat, request, role):
     return stack["server"].t._properties["user_data"].result()
 
 
-@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     plain=st.fixed_dictionaries(dict.fromkeys(PLAIN, TEXTS)),
     own=st.fixed_dictionaries(dict.fromkeys(LABELS, TEXTS)),
@@ -82,7 +84,9 @@ def test_from_the_request_to_the_shell(heat, tmp_path_factory, plain, own, name,
         assert [p.name for p in where.iterdir()] == ["node.env"]
 
 
-@settings(max_examples=examples(30), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(30), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(zone=TEXTS, kind=TEXTS, image=TEXTS, flavor=TEXTS, group=TEXTS)
 @example(*HOSTILE[:5])
 @example(HOSTILE[5], HOSTILE[6], HOSTILE[11], HOSTILE[12], HOSTILE[13])
@@ -107,11 +111,18 @@ def test_heat_takes_every_parameter_as_text(heat, zone, kind, image, flavor, gro
         )
     ), "no resource comes or goes by what a string says"
     inner = dict(stack[extra.key].properties.items())
-    assert (inner["zone"], inner["volume_type"], inner["image"], inner["flavor"]) == (zone, kind, image, flavor)
+    assert (inner["zone"], inner["volume_type"], inner["image"], inner["flavor"]) == (
+        zone,
+        kind,
+        image,
+        flavor,
+    )
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-@pytest.mark.parametrize("field", ["http_proxy", "https_proxy", "insecure_registry", "no_proxy", "discovery_url"])
+@pytest.mark.parametrize(
+    "field", ["http_proxy", "https_proxy", "insecure_registry", "no_proxy", "discovery_url"]
+)
 def test_the_api_takes_it_whole_or_refuses_it(stand, field, text):
     """Nothing is silently changed, and what is refused names its field."""
     where = "cluster" if field == "discovery_url" else "template"
@@ -141,7 +152,9 @@ def test_names_that_reach_hosts_are_harmless(stand, text):
     """A cluster's name is refused, or becomes a slug; labels of nodes are checked or kept as data."""
     template = stand.template()["uuid"]
     body = {"name": text, "cluster_template_id": template}
-    assert stand.api.post_json("/v1/clusters", body, expect_errors=True).status_int == (400 if text != "null" and text != "yes" else 202)
+    assert stand.api.post_json("/v1/clusters", body, expect_errors=True).status_int == (
+        400 if text != "null" and text != "yes" else 202
+    )
     odd = {"name": "fine", "cluster_template_id": template, "labels": {"node_labels": f"tier={text}"}}
     answer = stand.api.post_json("/v1/clusters", odd, expect_errors=True)
     assert answer.status_int == (400 if labels.check("node_labels", f"tier={text}") else 202), answer.text

@@ -22,7 +22,11 @@ class Watch:
         sys.addaudithook(self._heard)
 
     def _heard(self, event, arguments):
-        if self.asked is not None and event in {"socket.connect", "socket.getaddrinfo", "socket.gethostbyname"}:
+        if self.asked is not None and event in {
+            "socket.connect",
+            "socket.getaddrinfo",
+            "socket.gethostbyname",
+        }:
             self.asked.append((event, str(arguments[1:] if event == "socket.connect" else arguments)))
 
     @contextlib.contextmanager

@@ -91,7 +91,9 @@ def test_a_worker_does_not_become_a_manager_by_saying_so(stand, booted, claim):
     answer = worker.enrol(server_csr=server, **claim)
     assert answer.status_int == 200
     assert "server_cert" not in answer.json and "cluster_ca" not in answer.json
-    raw, sent = worker.signed({"node_id": worker.node_id, "identity_csr": worker.csr(), "server_csr": server} | claim)
+    raw, sent = worker.signed(
+        {"node_id": worker.node_id, "identity_csr": worker.csr(), "server_csr": server} | claim
+    )
     renewed = worker.door.post("/v1/enrol", raw, headers=sent, expect_errors=True)
     assert renewed.status_int == 200
     assert "server_cert" not in renewed.json and "cluster_ca" not in renewed.json
