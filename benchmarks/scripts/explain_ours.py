@@ -44,9 +44,9 @@ def plans(database, orders):
                 seen.append((statement, parameters))
 
             with database.read() as connection:
-                sa.event.listen(database.engine, "before_cursor_execute", keep)
+                sa.event.listen(database.reading, "before_cursor_execute", keep)
                 clusters.page(connection, project, Page(100, uuid, order), detail=False)
-                sa.event.remove(database.engine, "before_cursor_execute", keep)
+                sa.event.remove(database.reading, "before_cursor_execute", keep)
                 statement, parameters = seen[-1]
                 explain = _EXPLAIN[connection.dialect.name] + statement
                 found = connection.exec_driver_sql(explain, parameters).all()

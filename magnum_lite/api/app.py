@@ -5,6 +5,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from webob import acceptparse, exc
+
 from magnum_lite.api import call as calls
 from magnum_lite.api import etags, routes
 from magnum_lite.api.engine import core, pecan
@@ -33,7 +35,7 @@ class Root:
         response.status = answer.status
         response.content_type = "application/json"
         response.headers.update(answer.headers)
-        raw = b"" if answer.body is None else calls.written(answer.body)
+        raw = calls.written(answer.body)
         if reads:
             response.headers["ETag"] = tag = etags.tag(raw)
             if wanted and etags.names(wanted, tag):
@@ -41,14 +43,26 @@ class Root:
         response.body = raw
 
 
+@functools.lru_cache(maxsize=256)
+def _takes_json(accept: str) -> bool:
+    """Whether an Accept header allows our only type."""
+    offers = ["application/json"]
+    found = acceptparse.create_accept_header(accept).acceptable_offers(offers)
+    return bool(found) or accept.startswith(offers[0])
+
+
 class Application(core.ExplicitPecan):
     """Pecan without its search for controllers and without looking at their signatures in every request,
     which takes longer than all the rest of a small answer.
     """
 
-    def route(self, req: Any, node: Root, path: str) -> tuple[Any, list[str]]:  # noqa: ARG002
-        """The only controller there is."""
-        return node.work, []
+    def find_controller(self, state: Any) -> tuple[Any, list[Any], dict[str, Any]]:
+        """The only controller there is, after the hooks that come first."""
+        self.handle_hooks(self.hooks, "on_route", state)
+        state.controller = self.root.work
+        if not _takes_json(state.request.environ.get("HTTP_ACCEPT") or "*/*"):
+            raise exc.HTTPNotAcceptable
+        return state.controller, [state.request, state.response], {}
 
     def invoke_controller(self, controller: Any, args: Any, kwargs: Any, state: Any) -> None:  # noqa: ARG002
         """It takes what it is given, and writes the answer itself."""

@@ -65,7 +65,7 @@ class Call:
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """What goes back; no body for None."""
+    """What goes back; no body for None, and bytes for a body that is written already."""
 
     status: int = 200
     body: Any = None
@@ -73,8 +73,10 @@ class Answer:
 
 
 def written(body: Any) -> bytes:
-    """An answer's body on the wire."""
-    return pydantic_core.to_json(body)
+    """An answer's body on the wire; one that was written before stays as it is, None is empty."""
+    if isinstance(body, bytes):
+        return body
+    return b"" if body is None else pydantic_core.to_json(body)
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -91,7 +91,7 @@ class Guarded(Database):
     """The same database; its first transaction begins with a check."""
 
     def __init__(self, database: Database, check: Callable[[Connection], None]) -> None:
-        self.engine, self.is_sqlite = database.engine, database.is_sqlite
+        self.engine, self.reading, self.is_sqlite = database.engine, database.reading, database.is_sqlite
         self._check: Callable[[Connection], None] | None = check
 
     @contextlib.contextmanager

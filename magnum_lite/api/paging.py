@@ -3,7 +3,7 @@
 import urllib.parse
 from typing import Any
 
-from magnum_lite.api.call import Call
+from magnum_lite.api.call import Call, written
 from magnum_lite.db.rows import Page, Row
 from magnum_lite.errors import InvalidInput, Problem
 from magnum_lite.models.fields import Resource
@@ -50,7 +50,17 @@ def _sortable(model: type[Resource]) -> set[str]:
 
 def listed(call: Call, path: str, name: str, page: Page, rows: list[Row], items: list[dict[str, Any]]) -> Any:
     """The body of a list, with ``next`` when the page is full."""
-    body: dict[str, Any] = {name: items}
+    return {name: items} | _next(call, path, page, rows)
+
+
+def joined(call: Call, path: str, name: str, page: Page, rows: list[Row], parts: list[bytes]) -> bytes:
+    """The same of objects that are written already."""
+    rest = written(_next(call, path, page, rows))[1:]
+    comma = b"," if len(rest) > 1 else b""
+    return b'{"%s":[%s]%s%s' % (name.encode(), b",".join(parts), comma, rest)
+
+
+def _next(call: Call, path: str, page: Page, rows: list[Row]) -> dict[str, str]:
     if len(rows) == page.limit:
         query = {
             "sort_key": call.query.get("sort_key", "id"),
@@ -58,5 +68,5 @@ def listed(call: Call, path: str, name: str, page: Page, rows: list[Row], items:
             "limit": page.limit,
             "marker": rows[-1].get("uuid", rows[-1]["id"]),
         }
-        body["next"] = f"{call.base}/v1/{path}?{urllib.parse.urlencode(query)}"
-    return body
+        return {"next": f"{call.base}/v1/{path}?{urllib.parse.urlencode(query)}"}
+    return {}

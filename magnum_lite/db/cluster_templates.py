@@ -1,5 +1,6 @@
 """Cluster templates. A project sees its own and the public ones; hidden ones only their owner."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,6 +19,8 @@ _OWN_OR_PUBLIC = (
         sa.and_(cluster_template.c.public.is_(True), cluster_template.c.hidden.is_(False)),
     ),
 )
+_MARKS = tuple(cluster_template.c[name] for name in ("id", "uuid", "created_at", "updated_at"))
+_BY_IDS = sa.select(cluster_template).where(cluster_template.c.id.in_(sa.bindparam("ids", expanding=True)))
 
 
 def _visible(project_id: str | None) -> tuple[sa.ColumnElement[bool], ...]:
@@ -37,10 +40,25 @@ def get(connection: sa.Connection, ident: str, project_id: str | None) -> Row:
     return rows.find(connection, cluster_template, ident, _visible(project_id), kind=KIND, values=values)
 
 
-def page(connection: sa.Connection, project_id: str | None, wanted: Page) -> list[Row]:
-    """One page."""
-    values = {"project_id": project_id}
-    return rows.page(connection, cluster_template, _visible(project_id), wanted, kind=KIND, values=values)
+def marks(connection: sa.Connection, project_id: str | None, wanted: Page) -> list[Row]:
+    """One page, of each row only ``id``, ``uuid``, its times and what the page is sorted by."""
+    return rows.page(
+        connection,
+        cluster_template,
+        _visible(project_id),
+        wanted,
+        kind=KIND,
+        columns=_MARKS,
+        values={"project_id": project_id},
+    )
+
+
+def whole(connection: sa.Connection, marks: Sequence[Row]) -> list[Row]:
+    """The rows of these marks that are still there, in their order."""
+    if not marks:
+        return []
+    found = {r["id"]: r for r in rows.many(connection, _BY_IDS, {"ids": [m["id"] for m in marks]})}
+    return [found[m["id"]] for m in marks if m["id"] in found]
 
 
 def update(connection: sa.Connection, uuid: str, values: dict[str, Any]) -> Row:

@@ -14,6 +14,7 @@ from magnum_lite.models.fields import Access
 from magnum_lite.models.views import names, short
 
 KIND = "Cluster"
+Columns = tuple[sa.Column[Any], ...]
 
 
 _OWN = (cluster.c.project_id == sa.bindparam("project_id"),)
@@ -22,6 +23,8 @@ _BY_UUID = sa.select(cluster).where(cluster.c.uuid == sa.bindparam("uuid"))
 _MADE_FROM = {"template", "action", "generation", "observed_generation", "merge_labels"}
 _DETAIL = tuple(c for c in cluster.c if c.name in _MADE_FROM or c.name not in names(Cluster, Access.PRIVATE))
 _SHORT = tuple(c for c in _DETAIL if c.name in _MADE_FROM | {"id"} | short(Cluster))
+_ONE = (*_DETAIL, cluster.c.coe)
+_OWNER = tuple(cluster.c[name] for name in ("uuid", "project_id", "user_id"))
 
 
 def _visible(project_id: str | None) -> tuple[sa.ColumnElement[bool], ...]:
@@ -37,8 +40,22 @@ def insert(connection: sa.Connection, values: dict[str, Any]) -> Row:
 
 def get(connection: sa.Connection, ident: str, project_id: str | None) -> Row:
     """By uuid or name, as ``project_id`` (None: everything) sees it. Raises NotFound, Ambiguous."""
-    values = {"project_id": project_id}
-    return rows.find(connection, cluster, ident, _visible(project_id), kind=KIND, values=values)
+    return _found(connection, ident, project_id, None)
+
+
+def shown(connection: sa.Connection, ident: str, project_id: str | None) -> Row:
+    """The same, only what answers are made from: half of the columns."""
+    return _found(connection, ident, project_id, _ONE)
+
+
+def owner(connection: sa.Connection, ident: str, project_id: str | None) -> Row:
+    """The same, only ``uuid``, ``project_id`` and ``user_id``."""
+    return _found(connection, ident, project_id, _OWNER)
+
+
+def _found(connection: sa.Connection, ident: str, project_id: str | None, columns: Columns | None) -> Row:
+    where, values = _visible(project_id), {"project_id": project_id}
+    return rows.find(connection, cluster, ident, where, kind=KIND, columns=columns, values=values)
 
 
 def by_uuid(connection: sa.Connection, uuid: str) -> Row | None:

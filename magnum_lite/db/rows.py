@@ -56,14 +56,18 @@ def find(
     where: Iterable[sa.ColumnElement[bool]],
     *,
     kind: str,
+    columns: tuple[sa.Column[Any], ...] | None = None,
     values: Mapping[str, Any] | None = None,
 ) -> Row:
-    """One row by uuid or by name. Raises NotFound, or Ambiguous if a name is used twice."""
+    """One row by uuid or by name, of all columns if none are given. Raises NotFound, or Ambiguous if a name
+    is used twice.
+    """
     if "\0" in ident:  # PostgreSQL takes no such text, and nothing has such a name
         raise NotFound(kind, ident)
     wanted = [(table.c.uuid, ident.lower())] if looks_like_uuid(ident) else []
     for column, value in (*wanted, (table.c.name, ident)):
-        found = many(connection, _finding(table, column, tuple(where)), {**(values or {}), "ident": value})
+        query = _finding(columns or tuple(table.c), column, tuple(where))
+        found = many(connection, query, {**(values or {}), "ident": value})
         if len(found) > 1:
             raise Ambiguous(kind, ident)
         if found:
@@ -73,9 +77,9 @@ def find(
 
 @functools.lru_cache(maxsize=64)
 def _finding(
-    table: sa.Table, column: sa.Column[Any], where: tuple[sa.ColumnElement[bool], ...]
+    columns: tuple[sa.Column[Any], ...], column: sa.Column[Any], where: tuple[sa.ColumnElement[bool], ...]
 ) -> sa.Select[Any]:
-    return sa.select(table).where(column == sa.bindparam("ident"), *where).limit(2)
+    return sa.select(*columns).where(column == sa.bindparam("ident"), *where).limit(2)
 
 
 def page(

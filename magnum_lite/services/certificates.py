@@ -19,7 +19,7 @@ _PURPOSES = {
 def ca(deps: Deps, context: Context, ident: str, ca_type: str | None) -> tuple[Row, str]:
     """The cluster and the PEM of its CA; an unknown type means the cluster's CA, as upstream."""
     with deps.database.read() as connection:
-        row = clusters.get(connection, ident, scope(deps, context, "cluster:get_one"))
+        row = clusters.owner(connection, ident, scope(deps, context, "cluster:get_one"))
         deps.policy.check(context, "certificate:get", row["project_id"], row["user_id"])
         purpose = _PURPOSES.get(ca_type or "kubernetes", Purpose.CLUSTER)
         pem = db.ca_bundle(connection, row["uuid"], purpose.value)
@@ -36,7 +36,7 @@ def sign(
     """The cluster and a client certificate. An unknown cluster is the field's fault (400)."""
     try:
         with deps.database.read() as connection:
-            row = clusters.get(connection, ident, scope(deps, context, "cluster:get_one"))
+            row = clusters.owner(connection, ident, scope(deps, context, "cluster:get_one"))
     except NotFound as error:
         raise InvalidInput(Problem(field, error.message)) from None
     deps.policy.check(context, "certificate:create", row["project_id"], row["user_id"])
@@ -48,7 +48,7 @@ def issued(deps: Deps, context: Context, ident: str, limit: int, marker: str | N
     is no serial of it.
     """
     with deps.database.read() as connection:
-        row = clusters.get(connection, ident, scope(deps, context, "cluster:get_one"))
+        row = clusters.owner(connection, ident, scope(deps, context, "cluster:get_one"))
         deps.policy.check(context, "certificate:get", row["project_id"], row["user_id"])
         try:
             return row, db.of_cluster(connection, row["uuid"], limit, marker)

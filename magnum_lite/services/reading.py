@@ -32,7 +32,7 @@ def get(deps: Deps, context: Context, ident: str) -> Row:
     """One cluster, with everything."""
     deps.policy.check(context, "cluster:get")
     with deps.database.read() as connection:
-        found = db.get(connection, ident, scope(deps, context, "cluster:get_one"))
+        found = db.shown(connection, ident, scope(deps, context, "cluster:get_one"))
         return _completed(connection, [found], detail=True)[0]
 
 
@@ -124,7 +124,7 @@ def cluster_events(deps: Deps, context: Context, ident: str, *, after: int, limi
     mine = scope(deps, context, "cluster:get_one")
     with deps.database.read() as connection:
         try:
-            ident = db.get(connection, ident, mine)["uuid"]
+            ident = db.owner(connection, ident, mine)["uuid"]
         except NotFound:
             if not events.page(connection, ident, mine, after=0, limit=1):
                 raise
@@ -135,7 +135,7 @@ def cluster_nodes(deps: Deps, context: Context, ident: str) -> list[Row]:
     """Records of a cluster's nodes."""
     deps.policy.check(context, "cluster:get")
     with deps.database.read() as connection:
-        found = db.get(connection, ident, scope(deps, context, "cluster:get_one"))
+        found = db.owner(connection, ident, scope(deps, context, "cluster:get_one"))
         return nodes.of_cluster(connection, found["uuid"])
 
 

@@ -6,6 +6,7 @@ import pydantic
 
 from magnum_lite.api import paging, patch
 from magnum_lite.api.call import Answer, Call
+from magnum_lite.api.written import Written
 from magnum_lite.db.rows import Row
 from magnum_lite.errors import InvalidInput, Problem
 from magnum_lite.models.cluster_template import ClusterTemplate
@@ -15,6 +16,7 @@ from magnum_lite.services import cluster_templates as services
 from magnum_lite.services.reading import masked
 
 M = TypeVar("M", bound=pydantic.BaseModel)
+_WRITTEN = Written()
 
 
 def links(call: Call, collection: str, uuid: str) -> list[dict[str, str]]:
@@ -71,9 +73,9 @@ def detail(call: Call) -> Answer:
 
 def _list(call: Call, path: str, rule: str) -> Answer:
     page = paging.wanted(call, ClusterTemplate)
-    rows = services.page(call.deps, call.context, page, rule)
-    items = [shown(call, r) for r in rows]
-    return Answer(body=paging.listed(call, path, call.dialect.templates, page, rows, items))
+    rows = services.page(call.deps, call.context, page, rule, _WRITTEN.known(call))
+    parts = _WRITTEN.parts(call, rows, lambda row: shown(call, row))
+    return Answer(body=paging.joined(call, path, call.dialect.templates, page, rows, parts))
 
 
 def show(call: Call, ident: str) -> Answer:
