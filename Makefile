@@ -7,7 +7,7 @@ T ?= tests
 # The last line of bootstrap's output is the directory of the environment's programs.
 BIN = $$(tools/bootstrap.sh | tail -n 1)
 
-.PHONY: help demo test test-kubernetes kubernetes-mirror lint quick api samples bench fuzz clean
+.PHONY: help demo test test-kubernetes kubernetes-mirror lint audit quick api samples bench fuzz clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -29,6 +29,12 @@ quick: ## The suites that need neither root nor a cloud
 
 lint: ## ruff, mypy, import-linter, bandit, shellcheck
 	@bin="$(BIN)"; tools/lint.sh "$$bin"
+
+AUDIT = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/magnum-lite/pip-audit
+audit: ## Known faults of dependencies: asks PyPI, or reads a copy of OSV's advisories (ADVISORIES=path)
+	@bin="$(BIN)"; if [ -n "$(ADVISORIES)" ]; then exec "$$bin/python" tools/audit.py "$(ADVISORIES)"; fi; \
+	[ -x "$(AUDIT)/bin/pip-audit" ] || { "$$bin/python" -m venv "$(AUDIT)"; "$(AUDIT)/bin/pip" -q install pip-audit; }; \
+	exec "$(AUDIT)/bin/pip-audit" --strict --disable-pip --no-deps --requirement constraints.txt
 
 fuzz: ## New bad input, N times as much as in `make test` (N=100)
 	@bin="$(BIN)"; MAGNUM_LITE_FUZZ=$(or $(N),100) exec "$$bin/python" -m pytest -k "fuzz or bad_input or csr or user_data or addresses or sealing" $(T)

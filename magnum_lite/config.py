@@ -5,7 +5,7 @@ from :func:`list_opts`.
 from collections.abc import Sequence
 from typing import Any
 
-from oslo_config import cfg
+from oslo_config import cfg, types
 from oslo_log import log
 
 DATABASE = [
@@ -51,6 +51,12 @@ CONDUCTOR = [
         "reach_engines",
         default=True,
         help="Speak to clusters' engines directly; else only their masters' agents do, on instruction.",
+    ),
+    cfg.ListOpt(
+        "never_reach",
+        default=[],
+        item_type=types.String(),
+        help="Networks (CIDR) in which no engine is called, whatever address Heat reports.",
     ),
     cfg.IntOpt(
         "max_stack_resources", default=1000, min=10, help="Heat's max_resources_per_stack, for plans."

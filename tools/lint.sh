@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 bin=${1:?directory of programs}
 export PYTHONWARNINGS=ignore
-python_files=(magnum_lite tests alembic heat_templates)
+python_files=(magnum_lite tests alembic heat_templates tools)
 "$bin/ruff" check "${python_files[@]}"
 "$bin/ruff" format --check "${python_files[@]}"
 "$bin/mypy"

@@ -9,17 +9,13 @@ from magnum_lite.conductor.ports import Ports
 from magnum_lite.db import certificates as db
 from magnum_lite.db import events
 from magnum_lite.db.rows import Row
+from magnum_lite.drivers import registry
 from magnum_lite.errors import Conflict
 from magnum_lite.models import renewal
 from magnum_lite.models.certificate import Purpose
 from magnum_lite.pki import authority, facts, profiles
 from magnum_lite.pki.csr import VerifiedCSR
 from magnum_lite.pki.sealing import SealContext
-
-PURPOSES: Mapping[str, tuple[Purpose, ...]] = {
-    "swarm": (Purpose.CLUSTER, Purpose.NODE),
-    "kubernetes": (Purpose.CLUSTER, Purpose.NODE, Purpose.ETCD, Purpose.FRONT_PROXY),
-}
 
 
 def _context(row_id: str, purpose: str) -> SealContext:
@@ -36,7 +32,7 @@ def missing(ports: Ports, cluster: Row) -> list[Purpose]:
     with ports.database.read() as connection:
         have = db.public_parts(connection, cluster["uuid"])
     there = {r["purpose"] for r in have if r["epoch"] == cluster["ca_epoch"]}
-    return [p for p in PURPOSES[cluster["coe"]] if p.value not in there]
+    return [p for p in registry.get(cluster["coe"]).purposes if p.value not in there]
 
 
 def make(ports: Ports, cluster: Row, purpose: Purpose) -> dict[str, Any]:
@@ -77,12 +73,6 @@ def _load(
     return row["uuid"], authority.Authority.load(purpose.value, row["certificate"], key)
 
 
-_SIGNS = {
-    profiles.NODE_IDENTITY.name: renewal.Signs.IDENTITIES,
-    profiles.DOCKER_SERVER.name: renewal.Signs.SERVERS,
-}
-
-
 def issue(
     ports: Ports,
     cluster: Row,
@@ -95,6 +85,7 @@ def issue(
     lifetime: dt.timedelta | None = None,
     requester: Mapping[str, str | None] | None = None,
     known: Sequence[Row] | None = None,
+    signs: renewal.Signs = renewal.Signs.CLIENTS,
     event: str = "",
 ) -> str:
     """Sign with the CA whose turn it is; what is signed is recorded before and after. ``cluster`` as read
@@ -109,7 +100,6 @@ def issue(
         lifetime=lifetime,
     )
     purpose = Purpose(profile.purpose)
-    signs = _SIGNS.get(profile.name, renewal.Signs.CLIENTS)
     if known is None:
         with ports.database.read() as connection:
             known = db.authorities(connection, cluster["uuid"])

@@ -16,6 +16,7 @@ from magnum_lite.conductor.ports import Ports
 from magnum_lite.context import Context
 from magnum_lite.db import certificates, clusters, nodes
 from magnum_lite.db.rows import Row
+from magnum_lite.drivers import registry
 from magnum_lite.errors import Forbidden, InvalidInput, NotFound, Problem
 from magnum_lite.models.status import Action, NodeState
 from magnum_lite.pki import csr, profiles
@@ -99,10 +100,10 @@ def sign(ports: Ports, context: Context, cluster_uuid: str, pem: str, ttl: int |
         known = certificates.authorities(connection, cluster_uuid)
     if cluster is None:
         raise NotFound("Cluster", cluster_uuid)
-    if not context.roles & _WRITERS:
-        raise Forbidden(
-            "A reader gets no certificate of a Swarm cluster: Docker's API can't tell readers from members."
-        )
+    driver = registry.get(cluster["coe"])
+    profile = driver.member_profile if context.roles & _WRITERS else driver.reader_profile
+    if profile is None:
+        raise Forbidden(driver.reader_refused)
     most = ports.conf.certificates.client_max_days
     days = min(ports.conf.certificates.client_days, most)
     lifetime = dt.timedelta(seconds=ttl) if ttl else dt.timedelta(days=days)
@@ -112,7 +113,7 @@ def sign(ports: Ports, context: Context, cluster_uuid: str, pem: str, ttl: int |
         return authorities.issue(
             ports,
             cluster,
-            profiles.DOCKER_CLIENT,
+            profiles.PROFILES[profile],
             csr.verify(pem),
             common_name=(context.user_name or context.user_id)[:64] or "member",
             reserved=reserved,

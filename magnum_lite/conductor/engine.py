@@ -6,19 +6,18 @@ import datetime as dt
 import threading
 from typing import Any, NamedTuple
 
-from magnum_lite.conductor import authorities
+from magnum_lite.conductor import authorities, reachable
 from magnum_lite.conductor.work import Work
 from magnum_lite.db import certificates
 from magnum_lite.models import renewal
 from magnum_lite.models.status import NodeState
-from magnum_lite.native.docker import SwarmEngine
+from magnum_lite.native.engine import Engine, connect
 from magnum_lite.pki import csr, profiles
 from magnum_lite.pki.requests import client_request
 
 _LIFETIME = dt.timedelta(hours=1)
 _SPARE = 600.0
 _NAME = "magnum-lite-conductor"
-API_PORT = 2376
 
 
 class _Identity(NamedTuple):
@@ -35,21 +34,24 @@ _lock = threading.Lock()
 
 
 def addresses(work: Work) -> list[str]:
-    """``host:port`` of the masters that are up, floating addresses first."""
+    """``host:port`` of the masters that are up and that we may call, floating addresses first."""
     out = []
     for node in work.members("master"):
         if node["state"] == NodeState.READY:
-            out += [f"{a}:{API_PORT}" for a in (node["floating_address"], node["address"]) if a]
-    return out
+            out += [a for a in (node["floating_address"], node["address"]) if a]
+    forbidden = reachable.networks(tuple(work.ports.conf.conductor.never_reach))
+    return [f"{a}:{work.driver.api_port}" for a in out if reachable.is_allowed(a, forbidden)]
 
 
-def swarm(work: Work) -> SwarmEngine | None:
-    """The engine of a Swarm cluster; None when no master is up, or engines are not to be reached."""
+def reach(work: Work) -> Engine | None:
+    """The cluster's engine; None when no master is up, or engines are not to be reached."""
     known = addresses(work) if work.ports.conf.conductor.reach_engines else []
     if not known:
         return None
     identity = _identity(work)
-    return SwarmEngine(known, ca_pem=identity.ca, cert_pem=identity.certificate, key_pem=identity.key)
+    return connect(
+        work.driver.coe, known, ca_pem=identity.ca, cert_pem=identity.certificate, key_pem=identity.key
+    )
 
 
 def _identity(work: Work) -> _Identity:
@@ -67,7 +69,7 @@ def _identity(work: Work) -> _Identity:
     pem = authorities.issue(
         work.ports,
         work.cluster,
-        profiles.DOCKER_CLIENT,
+        profiles.PROFILES[work.driver.conductor_profile],
         csr.verify(request),
         common_name=_NAME,
         lifetime=_LIFETIME,

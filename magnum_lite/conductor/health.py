@@ -7,7 +7,7 @@ from magnum_lite.conductor import expiries
 from magnum_lite.conductor.work import Work
 from magnum_lite.db import events
 from magnum_lite.models.status import Health, NodeState
-from magnum_lite.native.docker import EngineRefused, EngineUnreachable
+from magnum_lite.native.engine import EngineRefused, EngineUnreachable
 
 _BY_REPORTS = "not asked from here; its masters report"
 _WELL = {"ok", "ready", _BY_REPORTS}
@@ -64,23 +64,24 @@ def _of_engine(work: Work, reasons: dict[str, str]) -> tuple[str, bool]:
     """The engine's word on itself and on each node; reports say as much where it can't be reached."""
     if not any(n["state"] == NodeState.READY for n in work.members("master")):
         return "no master is ready", False
-    engine = engines.swarm(work)
+    engine = engines.reach(work)
     if engine is None:
         _compare(work, reasons, {i: str(n.get("state")) for i, n in engines.view(work).items()})
         return _BY_REPORTS, True
     try:
-        seen = {n.id: n.state for n in engine.swarm_nodes()}
+        wrong = engine.check()
+        seen = {n.id: f"{n.state} ({n.reason})" if n.reason else n.state for n in engine.nodes()}
     except (EngineUnreachable, EngineRefused) as error:
         return f"unreachable from here: {error}"[:300], all(v == "ready" for v in reasons.values())
     finally:
         engine.close()
     _compare(work, reasons, seen)
-    return "ok", True
+    return wrong[:300] or "ok", not wrong
 
 
 def _compare(work: Work, reasons: dict[str, str], seen: Mapping[str, str]) -> None:
-    """Nodes that call themselves ready and that the swarm (engine id → state) calls otherwise."""
+    """Nodes that call themselves ready and that the engine (engine id → state) calls otherwise."""
     for node in work.members():
         state = seen.get(node["engine_id"] or "")
         if node["state"] == NodeState.READY and state != "ready" and reasons[node["hostname"]] == "ready":
-            reasons[node["hostname"]] = f"down: the swarm says {state or 'unknown'}"
+            reasons[node["hostname"]] = f"down: {work.driver.place} says {state or 'unknown'}"

@@ -9,7 +9,7 @@ from magnum_lite.conductor.outcome import DONE, Outcome, Wait
 from magnum_lite.conductor.work import Work
 from magnum_lite.db.rows import Row
 from magnum_lite.models.nodegroup import engine_labels, label_changes
-from magnum_lite.native.docker import EngineRefused, EngineUnreachable
+from magnum_lite.native.engine import EngineRefused, EngineUnreachable
 
 LOG = log.getLogger(__name__)
 _WAITING = "Waiting for a master to take node labels."
@@ -35,7 +35,7 @@ def ensure_labels(work: Work) -> Outcome:
 
 def _set(work: Work, behind: list[Row], wanted: Mapping[str, dict[str, str]]) -> None:
     """What we can set ourselves; a master's agent is instructed, too."""
-    engine = engines.swarm(work)
+    engine = engines.reach(work)
     if engine is None:
         return
     try:
@@ -43,7 +43,7 @@ def _set(work: Work, behind: list[Row], wanted: Mapping[str, dict[str, str]]) ->
             labels = wanted[node["nodegroup_id"]]
             try:
                 engine.set_labels(node["engine_id"], label_changes(node, labels))
-            except EngineRefused as error:  # somebody took it out of the swarm: the others get theirs
+            except EngineRefused as error:  # somebody took it out of the engine: the others get theirs
                 LOG.info("labels of %s in %s wait: %s", node["hostname"], work.uuid, error)
                 continue
             work.save_node(node, engine_labels=labels)

@@ -8,7 +8,7 @@ from magnum_lite.conductor.work import Work
 from magnum_lite.db import events, nodegroups, nodes
 from magnum_lite.db.rows import Row
 from magnum_lite.models.status import NodeState
-from magnum_lite.native.docker import EngineRefused, EngineUnreachable, SwarmEngine
+from magnum_lite.native.engine import Engine, EngineRefused, EngineUnreachable
 
 LOG = log.getLogger(__name__)
 DRAINING, REMOVED = "draining", "removed"
@@ -20,7 +20,7 @@ def drain_leaving(work: Work) -> Outcome:
     leaving = [n for n in work.nodes if n["state"] == NodeState.LEAVING and n["leave_step"] != REMOVED]
     if not leaving:
         return DONE
-    engine = engines.swarm(work)
+    engine = engines.reach(work)
     try:
         for node in leaving:
             _advance(work, node, engine)
@@ -34,7 +34,7 @@ def drain_leaving(work: Work) -> Outcome:
     return DONE
 
 
-def _advance(work: Work, node: Row, engine: SwarmEngine | None) -> None:
+def _advance(work: Work, node: Row, engine: Engine | None) -> None:
     now, limit = work.ports.clock(), work.ports.conf.conductor.drain_timeout
     if not node["engine_id"]:
         work.save_node(node, leave_step=REMOVED)
@@ -42,9 +42,8 @@ def _advance(work: Work, node: Row, engine: SwarmEngine | None) -> None:
     if node["leave_step"] is None:
         work.save_node(node, leave_step=DRAINING, leave_since=now)
         work.tell("node", "Draining: its tasks move to other nodes.", node=node["hostname"], step="drain")
-        _try(engine, lambda e: e.drain(node["engine_id"]))
     late = now - node["leave_since"] >= limit
-    drained = _try(engine, lambda e: e.is_drained(node["engine_id"]))
+    drained = _try(engine, lambda e: e.drain(node["engine_id"]))
     if engine is None:  # its master was told to drain it; tasks get a moment to stop
         asked = engines.view(work).get(node["engine_id"], {}).get("availability") == "drain"
         drained = asked and now - node["leave_since"] >= _TASKS_STOP
@@ -57,10 +56,10 @@ def _advance(work: Work, node: Row, engine: SwarmEngine | None) -> None:
         )  # fmt: skip
     _try(engine, lambda e: e.remove(node["engine_id"]))
     work.save_node(node, leave_step=REMOVED)
-    work.tell("node", "Out of the swarm.", node=node["hostname"], step="leave")
+    work.tell("node", f"Out of {work.driver.place}.", node=node["hostname"], step="leave")
 
 
-def _try(engine: SwarmEngine | None, call):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _try(engine: Engine | None, call):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """The call's answer; None where the engine can't be reached or refuses (its node may be dead)."""
     if engine is None:
         return None
@@ -84,7 +83,7 @@ def _block_indices(work: Work, leaving: list[Row]) -> None:
 
 def forget_gone(work: Work) -> Outcome:
     """Once the stack is without them, their records go too. Where only a master's agent can take them
-    out of the swarm, it is given two of its beats for that.
+    out of the engine, it is given two of its beats for that.
     """
     gone = [n for n in work.nodes if n["state"] == NodeState.LEAVING and n["leave_step"] == REMOVED]
     if not gone:
@@ -93,7 +92,7 @@ def forget_gone(work: Work) -> Outcome:
         seen, now = engines.view(work), work.ports.clock()
         patience = work.ports.conf.conductor.drain_timeout + 3 * work.ports.conf.node_door.report_interval
         if any(n["engine_id"] in seen and now - n["leave_since"] < patience for n in gone):
-            return Wait(1.0, "The swarm is being told of nodes that are gone.")
+            return Wait(1.0, "Masters are being told of nodes that are gone.")
     with work.write() as connection:
         for node in gone:
             nodes.delete(connection, node["uuid"])

@@ -98,13 +98,14 @@ def _add_missing(work: Work, group: Row) -> None:
 def _new(work: Work, group: Row, index: int) -> dict[str, Any]:
     ports, ident, token = work.ports, str(uuid.uuid4()), secrets.token_hex(32)
     role = "master" if group["role"] == "master" else "worker"
+    word = assembly.word_of(group, work.driver.words)
     return {
         "uuid": ident,
         "cluster_id": work.uuid,
         "nodegroup_id": group["uuid"],
         "role": role,
         "index": index,
-        "hostname": hostname(work.uuid, work.cluster["name"], role, index, word=assembly.word_of(group)),
+        "hostname": hostname(work.uuid, work.cluster["name"], word, index),
         "state": NodeState.PLANNED.value,
         "step": "",
         "percent": 0,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from magnum_lite.conductor import authorities
+from magnum_lite.conductor import authorities, cluster_secrets
 from magnum_lite.conductor.leaving import drain_leaving
 from magnum_lite.conductor.node_records import ensure_node_records
 from magnum_lite.conductor.outcome import DONE, Outcome
@@ -32,6 +32,7 @@ def ensure_authorities(work: Work) -> Outcome:
                 certificates.insert_authority(connection, row)
         which = "The cluster's own" if row["epoch"] == 1 else "A new"
         work.tell("certificate", f"{which} CA for {_FOR[purpose]} was made.")
+    cluster_secrets.ensure(work)
     return DONE
 
 

@@ -12,7 +12,7 @@ from magnum_lite.conductor.work import Work
 from magnum_lite.db import clusters, nodes
 from magnum_lite.db.rows import Row
 from magnum_lite.drivers import assembly
-from magnum_lite.drivers.contract import MASTER, WORKER, hostname
+from magnum_lite.drivers.contract import hostname
 from magnum_lite.errors import NotFound
 from magnum_lite.models.stack import Preview, StackRequest
 from magnum_lite.models.status import Action
@@ -77,9 +77,8 @@ def _nodes(work: Work) -> tuple[list[str], list[str], list[Row]]:
         blocked = {*group["removed_indices"], *out_of_stack}
         planned = {**group, "removed_indices": sorted(blocked)}
         wanted = missing_indices(planned, [n for n in mine if n["uuid"] not in gone])
-        name, role = work.cluster["name"], MASTER if group["role"] == MASTER else WORKER
-        word = assembly.word_of(group)
-        added += [hostname(work.uuid, name, role, i, word=word) for i in wanted]
+        word = assembly.word_of(group, work.driver.words)
+        added += [hostname(work.uuid, work.cluster["name"], word, i) for i in wanted]
         after.append(planned)
     return added, removed, after
 

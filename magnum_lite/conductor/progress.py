@@ -15,7 +15,7 @@ from magnum_lite.drivers import assembly
 from magnum_lite.models.redaction import clean
 from magnum_lite.models.stack import Stack
 from magnum_lite.models.status import NodeState
-from magnum_lite.native.docker import EngineRefused, EngineUnreachable
+from magnum_lite.native.engine import EngineRefused, EngineUnreachable
 from magnum_lite.orchestration.stacks import StackNotFound
 
 LOG = log.getLogger(__name__)
@@ -63,7 +63,7 @@ def signal_ready(work: Work) -> None:
     seen = _engine_nodes(work)
     for node in fresh:
         if seen.get(node["engine_id"] or "") == "ready":
-            _signal(work, node, "SUCCESS", "the node is in the swarm")
+            _signal(work, node, "SUCCESS", f"the node is in {work.driver.place}")
 
 
 def _left(work: Work) -> list[Row]:
@@ -80,10 +80,10 @@ def release_left(work: Work) -> None:
 
 def _engine_nodes(work: Work) -> Mapping[str, str]:
     """Engine id → state, from the engine itself, else from what masters report."""
-    engine = engines.swarm(work)
+    engine = engines.reach(work)
     if engine is not None:
         try:
-            return {n.id: n.state for n in engine.swarm_nodes()}
+            return {n.id: n.state for n in engine.nodes()}
         except (EngineUnreachable, EngineRefused) as error:
             LOG.info("engine of %s can't be asked: %s", work.uuid, error)
         finally:

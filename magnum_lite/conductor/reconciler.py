@@ -94,8 +94,7 @@ def _complete(work: Work) -> None:
         observed_generation=work.cluster["generation"],
         last_good={"groups": [spec_of(g) for g in work.groups if not g["deleting"]]},
         stack_retries=0,
-        container_version=versions.get("docker"),
-        coe_version=versions.get("docker"),
+        **work.driver.versions(versions),
     ) as connection:
         for uuid, values in group_status.completed(work).items():
             nodegroups.update(connection, uuid, values)

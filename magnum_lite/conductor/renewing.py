@@ -30,21 +30,22 @@ def tell_nodes(work: Work) -> Outcome:
         return DONE
     before, after = renewal.epochs(work.cluster["renewed"]), renewal.epochs(wanted)
     tokens = None
-    if after[2] != before[2] and work.cluster["coe"] == "swarm":
+    if after[2] != before[2] and work.driver.join_tokens:
         tokens = join_tokens.digest(work.ports, work.uuid)
     with work.write(
         renewal=wanted, renewal_since=work.ports.database.now(), outdated_tokens=tokens
     ) as connection:
-        events.add(connection, work.cluster, "certificate", _told(before, after))
+        events.add(connection, work.cluster, "certificate", _told(work, before, after))
     return DONE
 
 
-def _told(before: tuple[int, int, int], after: tuple[int, int, int]) -> str:
+def _told(work: Work, before: tuple[int, int, int], after: tuple[int, int, int]) -> str:
     if after[1] != before[1]:
         return "Nodes are told to take the new CA's certificates, and to trust the old CA no more."
     if after[0] != before[0]:
         return "Nodes are told to trust both CAs, and to take new certificates."
-    return "Nodes are told to take new certificates; the swarm's join tokens are replaced."
+    tokens = f"; {work.driver.place}'s join tokens are replaced" if work.driver.join_tokens else ""
+    return f"Nodes are told to take new certificates{tokens}."
 
 
 def confirm_nodes(work: Work) -> Outcome:

@@ -8,6 +8,7 @@ from typing import Any
 
 from magnum_lite.cloud.console import Consoles
 from magnum_lite.cloud.sessions import ServiceSessions
+from magnum_lite.conductor import reachable
 from magnum_lite.conductor.ports import Ports
 from magnum_lite.db.session import Database
 from magnum_lite.drivers.contract import DoorSpec
@@ -16,7 +17,10 @@ from magnum_lite.pki.sealing import Sealer
 
 
 def make_ports(conf: Any) -> Ports:
-    """From the configuration. Raises ``pki.errors.KeyFileError`` for a key file that must not be used."""
+    """From the configuration. Raises ``pki.errors.KeyFileError`` for a key file that must not be used, and
+    ValueError for what is no network.
+    """
+    reachable.networks(tuple(conf.conductor.never_reach))
     sessions = ServiceSessions(conf)
     ca = Path(conf.node_door.ca_file).read_text(encoding="ascii") if conf.node_door.ca_file else ""
     return Ports(

@@ -10,7 +10,8 @@ from magnum_lite.db import clusters, events, leases, nodegroups, nodes
 from magnum_lite.db.rows import Row
 from magnum_lite.db.session import Connection
 from magnum_lite.drivers import assembly, registry
-from magnum_lite.drivers.contract import ClusterSpec, Driver
+from magnum_lite.drivers.contract import ClusterSpec
+from magnum_lite.drivers.port import Driver
 
 
 class LeaseLost(Exception):

@@ -33,6 +33,15 @@ def add(
     connection.execute(_ADD, values | more)
 
 
+def told(connection: sa.Connection, cluster_id: str, node: str, step: str, since: dt.datetime) -> bool:
+    """Whether an event of this step of this node (by host name) was added since then (naive UTC)."""
+    c = event.c
+    query = sa.select(c.id).where(
+        c.cluster_id == cluster_id, c.node == node, c.step == step, c.created_at >= since
+    )
+    return connection.execute(query.limit(1)).first() is not None
+
+
 def page(
     connection: sa.Connection, cluster_id: str, project_id: str | None, *, after: int, limit: int
 ) -> list[Row]:

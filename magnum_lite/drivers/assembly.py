@@ -96,7 +96,7 @@ def _group_spec(row: Mapping[str, Any], image: str, credentials: Mapping[int, st
         flavor=row["flavor_id"] or "",
         image=row["image_id"] or image,
         key=key_of(row),
-        word=word_of(row),
+        word=_word(row),
         labels=dict(row.get("labels") or {}),
         taints=tuple(row.get("node_taints") or ()),
         docker_volume_size=row.get("docker_volume_size"),
@@ -110,6 +110,10 @@ def key_of(group: Mapping[str, Any]) -> str:
     return "" if group.get("is_default", True) else group_key(group["uuid"], group["name"])
 
 
-def word_of(group: Mapping[str, Any]) -> str:
-    """``GroupSpec.word`` of a node group's row."""
+def word_of(group: Mapping[str, Any], words: Mapping[str, str]) -> str:
+    """A node group in its nodes' host names; ``words`` are the engine's for the default groups."""
+    return _word(group) or words[MASTER if group["role"] == MASTER else WORKER]
+
+
+def _word(group: Mapping[str, Any]) -> str:
     return "" if group.get("is_default", True) else group_word(group["uuid"], group["name"])

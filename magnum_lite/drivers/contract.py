@@ -1,17 +1,11 @@
-"""What a driver is given, what it gives back, and the port that every engine (COE) implements.
-
-All of it is values: a driver turns a ``ClusterSpec`` into a ``StackRequest`` and a stack's outputs
-into ``StackFacts``. It reads template and script texts from disk and nothing else.
-"""
+"""What a driver is given and how things are named: values only. The port itself is in ``drivers.port``."""
 
 import dataclasses
 import re
 import unicodedata
 from collections.abc import Mapping
-from typing import Any, Protocol
 
-from magnum_lite.errors import Problem
-from magnum_lite.models.stack import GROUP_PREFIX, NodeFacts, StackFacts, StackRequest
+from magnum_lite.models.stack import GROUP_PREFIX
 
 MASTER = "master"
 WORKER = "worker"
@@ -20,7 +14,7 @@ _NOT_IN_LABEL = re.compile(r"[^a-z0-9]+")
 _MARKED = re.compile(r".*-[0-9a-f]{8}")
 _SLUG_LENGTH = 20
 _WORD_LENGTH = 16
-_WORD = {MASTER: "manager", WORKER: "worker"}
+_RESERVED = frozenset({"manager", "master", "worker"})  # in host names, of the default groups
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,43 +92,12 @@ class ClusterSpec:
         raise KeyError(role)
 
 
-class Driver(Protocol):
-    """One engine. Stateless: one object serves all clusters at once."""
-
-    coe: str
-
-    def check(self, spec: ClusterSpec) -> list[Problem]:
-        """What this engine can not do, all of it at once; empty if ``stack_request`` will work.
-        Credentials are not looked at: the API checks before there are nodes.
-        """
-        ...
-
-    def stack_request(self, spec: ClusterSpec) -> StackRequest:
-        """The stack that the cluster wants. The same spec always gives the same request."""
-        ...
-
-    def facts(self, outputs: Mapping[str, Any]) -> StackFacts:
-        """What the stack's outputs say; whatever is not there yet is None or left out."""
-        ...
-
-    def group_of(self, path: str) -> tuple[str, str] | None:
-        """Role and key of the node group that a resource of the stack belongs to; ``path`` are the names of
-        resources from the top. None: it is nobody's own, as the network.
-        """
-        ...
-
-    def server_names(self, spec: ClusterSpec, node: NodeFacts) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """DNS names and IP addresses for the certificate of this node's engine API; both empty for a
-        node that serves no API.
-        """
-        ...
-
-
-def hostname(cluster_uuid: str, cluster_name: str, role: str, index: int, *, word: str = "") -> str:
+def hostname(cluster_uuid: str, cluster_name: str, word: str, index: int) -> str:
     """Name of a node: a DNS label of at most 63 characters, unique by the cluster's uuid and readable
-    by its name: ``<slug>-<first 8 of the uuid>-<manager|worker|word of the group>-<index>``.
+    by its name: ``<slug>-<first 8 of the uuid>-<word>-<index>``. ``word`` is the node group's, or the
+    engine's own for the default group of a role.
     """
-    return f"{hostname_prefix(cluster_uuid, cluster_name)}-{word or _WORD[role]}-{index}"
+    return f"{hostname_prefix(cluster_uuid, cluster_name)}-{word}-{index}"
 
 
 def hostname_prefix(cluster_uuid: str, cluster_name: str) -> str:
@@ -152,7 +115,7 @@ def group_word(uuid: str, name: str) -> str:
     names that are fit for host names are taken as they are, all others are told apart by the uuid.
     """
     slug = _slug(name, _WORD_LENGTH)
-    taken = name in _WORD.values() or _MARKED.fullmatch(name)
+    taken = name in _RESERVED or _MARKED.fullmatch(name)
     return name if name == slug and not taken else f"{slug or 'group'}-{uuid[:8].lower()}"
 
 

@@ -8,7 +8,7 @@ import functools
 import importlib.metadata
 from collections.abc import Callable, Mapping
 
-from magnum_lite.drivers.contract import Driver
+from magnum_lite.drivers.port import Driver
 
 GROUP = "magnum_lite.drivers"
 ALIASES: Mapping[str, str] = {"swarm-mode": "swarm"}
@@ -22,6 +22,12 @@ def engines() -> tuple[str, ...]:
 def get(coe: str) -> Driver:
     """The driver of a COE or of its alias. Raises KeyError for an unknown one."""
     return _made(ALIASES.get(coe, coe))
+
+
+@functools.cache
+def steps() -> tuple[str, ...]:
+    """Of nodes' reports, of all engines."""
+    return tuple(dict.fromkeys(step for coe in engines() for step in get(coe).steps))
 
 
 @functools.cache

@@ -6,6 +6,7 @@ worth anything once the node has enrolled.
 """
 
 import base64
+import dataclasses
 import gzip
 import json
 import re
@@ -14,46 +15,35 @@ from collections.abc import Mapping
 from typing import Any
 
 from magnum_lite import paths
-from magnum_lite.drivers.contract import MASTER, WORKER, ClusterSpec
-from magnum_lite.models import labels
-
-# Role in templates and on the node -> role of node groups.
-ROLES: Mapping[str, str] = {"manager": MASTER, "worker": WORKER}
+from magnum_lite.drivers.contract import ClusterSpec
 
 CONFIG = "/etc/magnum-lite"
 SCRIPTS = "/usr/local/lib/magnum-lite"
 UNITS = "/etc/systemd/system"
 
-_SCRIPTS = (
-    "boot.sh",
-    "door.sh",
-    "engine.sh",
-    "engine-api.py",
-    "swarm.sh",
-    "volume.sh",
-    "magnum-lite-agent",
-)
-_UNITS = (
-    "engine-api.service",
-    "magnum-lite-boot.service",
-    "magnum-lite-agent.service",
-    "magnum-lite-agent.timer",
-)
 _PROXY = re.compile(r"https?://[^\s/]+/?")
 _KEY = re.compile(r"[a-z0-9@.-]+ AAAA[A-Za-z0-9+/=]+")
 
 
-def render(spec: ClusterSpec, role: str) -> str:
-    """The user data of ``manager`` or ``worker``: text below 32 KiB, before Heat fills it in."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class Machine:
+    """What an engine's nodes run: files below ``heat_templates``, known on the node by their last name."""
+
+    scripts: tuple[str, ...]
+    units: tuple[str, ...]
+
+
+def render(spec: ClusterSpec, machine: Machine, values: Mapping[str, str]) -> str:
+    """The user data of one role: text below 32 KiB, before Heat fills it in. ``values``: its ``node.env``."""
     files = [
         _plain(f"{CONFIG}/credential", "__CREDENTIAL__"),
         _plain(f"{CONFIG}/volume", "__VOLUME__"),
-        _packed(f"{CONFIG}/node.env", settings(spec, role)),
+        _packed(f"{CONFIG}/node.env", environment(values)),
         _packed(f"{CONFIG}/door-ca.pem", spec.door.ca_pem),
     ]
-    node = paths.heat_templates() / "node"
-    files += [_packed(f"{SCRIPTS}/{name}", (node / name).read_text(), mode="0700") for name in _SCRIPTS]
-    files += [_packed(f"{UNITS}/{name}", (node / name).read_text(), mode="0644") for name in _UNITS]
+    root = paths.heat_templates()
+    files += [_packed(f"{SCRIPTS}/{_last(n)}", (root / n).read_text(), mode="0700") for n in machine.scripts]
+    files += [_packed(f"{UNITS}/{_last(n)}", (root / n).read_text(), mode="0644") for n in machine.units]
     config: dict[str, Any] = {
         "hostname": "__HOSTNAME__",
         "preserve_hostname": False,
@@ -70,20 +60,22 @@ def render(spec: ClusterSpec, role: str) -> str:
     return "#cloud-config\n" + json.dumps(config, indent=0) + "\n"
 
 
-def settings(spec: ClusterSpec, role: str) -> str:
-    """``node.env``: shell assignments. Every value is quoted, so that sourcing it runs nothing."""
-    values = {
+def settings(spec: ClusterSpec, role: str) -> dict[str, str]:
+    """What every node's ``node.env`` holds. ``role`` in the engine's word."""
+    return {
         "DOOR_URL": spec.door.url.rstrip("/"),
         "DOOR_CA": f"{CONFIG}/door-ca.pem",
         "ROLE": role,
-        "STORAGE_DRIVER": spec.docker_storage_driver or "",
         # Not the names that curl and others read: these are the engine's proxies, not the agent's.
         "TENANT_HTTP_PROXY": spec.http_proxy or "",
         "TENANT_HTTPS_PROXY": spec.https_proxy or "",
         "TENANT_NO_PROXY": spec.no_proxy or "",
         "INSECURE_REGISTRY": spec.insecure_registry or "",
-        "REGISTRY_MIRROR": labels.value_of(spec.labels, "registry_mirror") or "",
     }
+
+
+def environment(values: Mapping[str, str]) -> str:
+    """Shell assignments. Every value is quoted, so that sourcing it runs nothing."""
     return "".join(f"{name}={quote(value)}\n" for name, value in values.items())
 
 
@@ -108,6 +100,10 @@ def proxy_problem(url: str) -> str | None:
 def text_problem(text: str) -> str | None:
     """A setting that reaches systemd and dockerd is one printable line."""
     return None if text.isprintable() else "must not contain control characters or line breaks"
+
+
+def _last(name: str) -> str:
+    return name.rpartition("/")[2]
 
 
 def _plain(path: str, text: str) -> dict[str, str]:

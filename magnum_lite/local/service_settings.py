@@ -1,13 +1,18 @@
 """Settings of our own service on one machine: ``magnum_lite.conf`` and the commands that use it."""
 
+import os
 import sys
 from pathlib import Path
 
 from magnum_lite.local import catalog, door_certificate, passwords, state
 
+DEBUG = "MAGNUM_LITE_DEBUG"
+"""Set in the environment of ``magnum-lite up``: our own service logs at DEBUG."""
+
 _CONFIG = """\
 [DEFAULT]
 log_file = {log}
+debug = {debug}
 transport_url = fake://
 
 [database]
@@ -68,6 +73,7 @@ def write(settings: state.Settings) -> None:
     """Write the settings (0600), with the keys and certificates that they name. Idempotent."""
     text = _CONFIG.format(
         log=settings.log_dir / "magnum-lite.log",
+        debug="true" if os.environ.get(DEBUG) else "false",
         database=settings.state_dir / "magnum_lite.sqlite",
         api_port=settings.api_port,
         transit_address=settings.transit_address,

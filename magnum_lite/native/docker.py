@@ -1,11 +1,10 @@
 """A bay's Docker API: its swarm's nodes, over mutual TLS, at whichever manager answers.
 
-All calls can be repeated: asking for what is so already changes nothing.
+See ``native.engine.Engine``.
 """
 
 import dataclasses
 import ssl
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self, TypeVar
 
@@ -13,32 +12,16 @@ import docker
 import requests
 from docker import errors as docker_errors
 
-from magnum_lite.native.tls import ContextTLS, client_context
+from magnum_lite.native.engine import EngineNode, EngineRefused, EngineUnreachable
+from magnum_lite.native.tls import ContextTLS, TooMuch, client_context
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 20
-_POLL_SECONDS = 0.5
 _ATTEMPTS = 4
 # Task states in which something of the task still runs on its node (SwarmKit's api/types.proto).
 _ALIVE = frozenset({"assigned", "accepted", "preparing", "ready", "starting", "running"})
 
 T = TypeVar("T")
-
-
-class EngineError(Exception):
-    """A call to the bay's Docker API came to nothing; ``reason`` may be shown to the bay's owner."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
-class EngineUnreachable(EngineError):
-    """No manager could be talked to: network, time limit, or TLS."""
-
-
-class EngineRefused(EngineError):
-    """A manager answered, and would not."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -85,6 +68,8 @@ def _why(address: str, error: BaseException) -> str:
     match error:
         case requests.exceptions.SSLError():
             return f"{address}: the TLS handshake failed; a certificate was not accepted"
+        case requests.exceptions.TooManyRedirects() | TooMuch():
+            return f"{address}: what answers is no engine"
         case requests.exceptions.ConnectTimeout() | requests.exceptions.ReadTimeout():
             return f"{address}: no answer in time"
     # With TLS 1.3 a server refuses the client's certificate after the handshake, in place of an answer.
@@ -107,7 +92,6 @@ class SwarmEngine:
         key_pem: str,
         *,
         time_limit: tuple[float, float] = (CONNECT_SECONDS, READ_SECONDS),
-        pause: Callable[[float], None] = time.sleep,
     ) -> None:
         try:
             self._tls = ContextTLS(client_context(ca_pem, cert_pem, key_pem))
@@ -115,7 +99,6 @@ class SwarmEngine:
             raise EngineUnreachable("The bay's certificate or key can't be used.") from None
         self._addresses = list(addresses)
         self._time_limit = time_limit
-        self._pause = pause
         self._clients: dict[str, Any] = {}
 
     def __enter__(self) -> Self:
@@ -152,6 +135,8 @@ class SwarmEngine:
                 refused = f"The engine refused: {error.explanation}"  # no manager (any more), or no leader
             except (requests.exceptions.RequestException, docker_errors.DockerException) as error:
                 reasons.append(_why(address, error))
+            except (LookupError, TypeError, ValueError, AttributeError):
+                reasons.append(f"{address}: what answers is no engine")  # root on a manager can be anything
             else:
                 self._addresses.remove(address)
                 self._addresses.insert(0, address)
@@ -160,13 +145,29 @@ class SwarmEngine:
             raise EngineRefused(refused)
         raise EngineUnreachable("; ".join(reasons) or "The bay has no manager's address.")
 
-    def ping(self) -> None:
-        """Raise unless a manager's engine answers."""
+    def check(self) -> str:
+        """A swarm that answers is well; it has no API that says more."""
         self._ask(lambda client: client.ping())
+        return ""
+
+    def nodes(self) -> list[EngineNode]:
+        """``docker node ls``, as every engine tells it."""
+        return [
+            EngineNode(
+                n.id,
+                n.hostname,
+                n.state,
+                draining=n.availability == "drain",
+                role="master" if n.role == "manager" else "worker",
+                version=n.engine_version,
+                labels=n.labels,
+            )
+            for n in self.swarm_nodes()
+        ]
 
     def swarm_nodes(self) -> list[SwarmNode]:
         """All nodes the swarm knows."""
-        return [_node(raw) for raw in self._ask(lambda client: client.nodes())]
+        return self._ask(lambda client: [_node(raw) for raw in client.nodes()])
 
     def _change(self, node_id: str, change: Callable[[dict[str, Any]], None]) -> None:
         """Read a node's spec, change it, write it back; again if somebody else wrote in between."""
@@ -200,9 +201,23 @@ class SwarmEngine:
 
         self._change(node_id, change)
 
-    def drain(self, node_id: str) -> None:
-        """Ask the swarm to move its services' tasks elsewhere. Containers of ``docker run`` stay."""
-        self._change(node_id, lambda spec: spec.update(Availability="drain"))
+    def drain(self, node_id: str) -> bool:
+        """Ask the swarm to move its services' tasks elsewhere; True once none runs. Containers of ``docker
+        run`` stay. A node that is down or gone runs nothing that waiting could help.
+        """
+        node = next((n for n in self.swarm_nodes() if n.id == node_id), None)
+        if node is None:
+            return True
+        if node.availability != "drain":
+            self._change(node_id, lambda spec: spec.update(Availability="drain"))
+        if node.state == "down":
+            return True
+        tasks = self._ask(lambda client: client.tasks(filters={"node": node_id}))
+        return not any(task["Status"]["State"] in _ALIVE for task in tasks)
+
+    def uncordon(self, node_id: str) -> None:
+        """Let the node take tasks again."""
+        self._change(node_id, lambda spec: spec.update(Availability="active"))
 
     def promote(self, node_id: str) -> None:
         """Make a worker a manager."""
@@ -211,25 +226,6 @@ class SwarmEngine:
     def demote(self, node_id: str) -> None:
         """Make a manager a worker, which it must be before it is removed."""
         self._change(node_id, lambda spec: spec.update(Role="worker"))
-
-    def is_drained(self, node_id: str) -> bool:
-        """Whether no service's task runs on the node. A node that is down or gone runs nothing that waiting
-        could help.
-        """
-        state = next((node.state for node in self.swarm_nodes() if node.id == node_id), "down")
-        if state == "down":
-            return True
-        tasks = self._ask(lambda client: client.tasks(filters={"node": node_id}))
-        return not any(task["Status"]["State"] in _ALIVE for task in tasks)
-
-    def wait_drained(self, node_id: str, deadline: float) -> bool:
-        """Wait until `is_drained`, at most until ``deadline`` (of ``time.monotonic``); False if it is not."""
-        while True:
-            if self.is_drained(node_id):
-                return True
-            if time.monotonic() >= deadline:
-                return False
-            self._pause(_POLL_SECONDS)
 
     def remove(self, node_id: str) -> None:
         """Take a node off the swarm's list, also one that still runs; one that is not on it is fine."""

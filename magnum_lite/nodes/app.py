@@ -81,12 +81,15 @@ def _enrol(deps: DoorDeps, request: webob.Request, raw: bytes) -> dict[str, Any]
     if not isinstance(body, dict):
         raise errors.InvalidInput(errors.Problem("", "An enrolment is a JSON object"))
     wanted = {k: body.get(k) for k in ("node_id", "identity_csr", "server_csr")}
+    if "csrs" in body:
+        wanted["csrs"] = body["csrs"]
     if "token" in body:
         wanted["token"] = str(body["token"])
     else:  # a renewal: the conductor checks the signature over exactly what was sent
         stamp = request.headers.get("X-Node-Timestamp", "")
         node_id = str(body.get("node_id", ""))
-        reports.signer(deps, node_id, stamp, request.headers.get("X-Node-Signature", ""), raw)
+        signed = reports.signer(deps, node_id, stamp, request.headers.get("X-Node-Signature", ""), raw)
+        reports.once(deps, signed, float(stamp))
         wanted["signature"] = request.headers.get("X-Node-Signature", "")
         wanted["signed"] = f"{stamp}\n{raw.decode('utf-8', 'replace')}"
     return deps.conductors.enrol(wanted)

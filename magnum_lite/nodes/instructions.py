@@ -6,13 +6,11 @@ from typing import Any
 
 from magnum_lite.db import certificates, nodegroups, nodes
 from magnum_lite.db.rows import Row
+from magnum_lite.drivers import registry
 from magnum_lite.models import renewal
 from magnum_lite.models.nodegroup import engine_labels, label_changes
 from magnum_lite.models.status import NodeState
 from magnum_lite.nodes.deps import DoorDeps
-
-SWARM_PORT = 2377
-_AWAY = {NodeState.LEAVING.value, NodeState.GONE.value, NodeState.FAILED.value}
 
 
 def for_node(deps: DoorDeps, node: Row, cluster: Row) -> dict[str, Any]:
@@ -27,9 +25,9 @@ def for_node(deps: DoorDeps, node: Row, cluster: Row) -> dict[str, Any]:
         return out
     if node["collect_logs"]:
         out["collect_logs"] = True
-    if not node["engine_id"] or node["step"] == "swarm":
-        out |= _entry(deps, node, members)
-    elif node["role"] == "master":
+    driver = registry.get(cluster["coe"])
+    out |= driver.instructions(node, members, lambda: deps.conductors.join_token(node["uuid"]))
+    if node["engine_id"] and node["step"] == "ready" and node["role"] == "master":
         out |= _engine_work(members, groups)
     if node["step"] == "ready":
         if renewal.is_due(node, cluster["renewal"], known, deps.clock()):
@@ -37,21 +35,6 @@ def for_node(deps: DoorDeps, node: Row, cluster: Row) -> dict[str, Any]:
         if node["role"] == "master" and cluster["outdated_tokens"]:
             out["rotate_join_tokens"] = cluster["outdated_tokens"]
     return out
-
-
-def _entry(deps: DoorDeps, node: Row, members: list[Row]) -> dict[str, Any]:
-    """How this node comes into the swarm; nothing while there is none to join."""
-    masters = [m for m in members if m["role"] == "master" and m["state"] not in _AWAY]
-    inside = [m for m in masters if m["engine_id"] and m["uuid"] != node["uuid"] and m["address"]]
-    if inside:
-        token = deps.conductors.join_token(node["uuid"])
-        if token is None:
-            return {}
-        return {"join": {"token": token, "addresses": [f"{m['address']}:{SWARM_PORT}" for m in inside]}}
-    first = min(masters, key=lambda m: m["index"], default=None)
-    if node["role"] == "master" and first is not None and first["uuid"] == node["uuid"]:
-        return {"init_swarm": True}
-    return {}
 
 
 def _engine_work(members: list[Row], groups: list[Row]) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from oslo_log import log
 from magnum_lite.db import clusters, events, nodes
 from magnum_lite.db.rows import Row
 from magnum_lite.db.session import Connection
+from magnum_lite.drivers import registry
+from magnum_lite.drivers.port import Driver
 from magnum_lite.errors import Forbidden, InvalidInput, Problem
 from magnum_lite.models.redaction import clean
 from magnum_lite.models.status import NodeState
@@ -18,11 +20,12 @@ from magnum_lite.nodes.deps import DoorDeps
 from magnum_lite.pki import facts, signatures
 
 LOG = log.getLogger(__name__)
-STEPS = ("boot", "enrol", "engine", "swarm", "ready")
 STATES = ("running", "ok", "failed")
 MAX_LOG = 16 * 1024
 MAX_LOGS = 64 * 1024
 MAX_SKEW = 900.0
+_VERSIONS = ("docker", "kubernetes", "containerd", "etcd", "kernel", "os")
+_SERVED = ("server", "trust", "addons")
 _JOIN_TOKEN = re.compile(r"SWMTKN-[A-Za-z0-9-]{1,250}")
 
 
@@ -55,6 +58,13 @@ def signer(deps: DoorDeps, node_id: str, timestamp: str, signature: str, body: b
     return node
 
 
+def once(deps: DoorDeps, node: Row, timestamp: float) -> None:
+    """What is no report and must not be repeated by others either. Raises Unsigned."""
+    with deps.database.write() as connection:
+        if not nodes.report(connection, node["uuid"], timestamp, {}):
+            raise Unsigned("This request, or a newer one, was seen already.")
+
+
 def _identity(node: Row, message: bytes, signature: bytes) -> str | None:
     """Which of the node's certificates this was signed with."""
     known = [pem for pem in (node["identity"], node["pending_identity"]) if pem]
@@ -66,8 +76,8 @@ def read(body: Any) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise InvalidInput(Problem("", "A report is a JSON object"))
     problems = []
-    if body.get("step") not in STEPS:
-        problems.append(Problem("step", f"must be one of {', '.join(STEPS)}"))
+    if body.get("step") not in registry.steps():
+        problems.append(Problem("step", f"must be one of {', '.join(registry.steps())}"))
     if body.get("state") not in STATES:
         problems.append(Problem("state", f"must be one of {', '.join(STATES)}"))
     percent = body.get("percent")
@@ -90,7 +100,7 @@ def _new_state(node: Row, report: Mapping[str, Any]) -> str:
     return NodeState.BOOTING.value
 
 
-def _values(deps: DoorDeps, node: Row, report: Mapping[str, Any]) -> dict[str, Any]:
+def _values(deps: DoorDeps, driver: Driver, node: Row, report: Mapping[str, Any]) -> dict[str, Any]:
     values: dict[str, Any] = {
         "state": _new_state(node, report),
         "step": report["step"],
@@ -103,17 +113,19 @@ def _values(deps: DoorDeps, node: Row, report: Mapping[str, Any]) -> dict[str, A
     if report["state"] == "failed":
         values["healthy"] = False
         values["log"] = clean(report.get("log") or "", MAX_LOG)
-    engine_id = report.get("swarm_node_id")
-    if isinstance(engine_id, str) and re.fullmatch(r"[a-z0-9]{1,64}", engine_id):
+    # Swarm's words are those of the product's first version, whose nodes go on sending them.
+    claimed = report.get("engine_id", report.get("swarm_node_id"))
+    if isinstance(claimed, str) and (engine_id := driver.engine_id(node, claimed)):
         values["engine_id"] = engine_id
     if isinstance(report.get("versions"), dict):
-        known = ("docker", "kernel", "os")
-        values["versions"] = {k: clean(report["versions"].get(k) or "", 200) for k in known}
-    if node["role"] == "master" and isinstance(report.get("swarm_nodes"), list):
-        values["engine_view"] = [_seen(n) for n in report["swarm_nodes"][:5000] if isinstance(n, dict)]
+        told = report["versions"]
+        values["versions"] = {k: clean(told[k] or "", 200) for k in _VERSIONS if k in told}
+    view = report.get("engine_nodes", report.get("swarm_nodes"))
+    if node["role"] == "master" and isinstance(view, list):
+        values["engine_view"] = [_seen(n) for n in view[:5000] if isinstance(n, dict)]
     served = report.get("served")
     if node["role"] == "master" and isinstance(served, dict):
-        values["served"] = {k: clean(served.get(k) or "", 64).lower() for k in ("server", "trust")}
+        values["served"] = {k: clean(served.get(k) or "", 64).lower() for k in _SERVED if k in served}
     if isinstance(report.get("logs"), dict):
         values["logs"] = {clean(k, 40): clean(v, MAX_LOGS) for k, v in list(report["logs"].items())[:8]}
         values["collect_logs"] = False
@@ -132,14 +144,14 @@ def _seen(node: Mapping[str, Any]) -> dict[str, Any]:
 
 def store(deps: DoorDeps, node: Row, timestamp: float, report: Mapping[str, Any]) -> tuple[Row, Row]:
     """Write a report down; the node as it is now, and its cluster. Raises Unsigned for a replay."""
-    values = _values(deps, node, report)
     with deps.database.write() as connection:
-        _check_engine_id(connection, node, values)
-        if not nodes.report(connection, node["uuid"], timestamp, values):
-            raise Unsigned("This report, or a newer one, was seen already.")
         cluster = clusters.by_uuid(connection, node["cluster_id"])
         if cluster is None:
             raise Unsigned("This node's cluster is gone.")
+        values = _values(deps, registry.get(cluster["coe"]), node, report)
+        _check_engine_id(connection, node, values)
+        if not nodes.report(connection, node["uuid"], timestamp, values):
+            raise Unsigned("This report, or a newer one, was seen already.")
         _record(connection, cluster, node, values)
     tokens = report.get("join_tokens")
     if node["role"] == "master" and isinstance(tokens, dict):

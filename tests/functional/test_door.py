@@ -57,6 +57,25 @@ def test_a_worker_gets_its_identity_and_nothing_of_the_cluster(booted):
     assert [u._name for u in usage] == ["clientAuth"]
 
 
+def test_certificates_by_name(booted):
+    """The wire of today; the other tests speak that of the first version, as live nodes still do."""
+    _, machines = booted
+    manager, worker = _one(machines, "manager"), _one(machines, "worker-0")
+    csrs = {"identity": manager.csr(), "server": manager.csr(ec.generate_private_key(ec.SECP256R1()))}
+    body = {"node_id": manager.node_id, "token": manager.token, "csrs": csrs}
+    found = manager.door.post_json("/v1/enrol", body).json
+    assert set(found["certs"]) == {"identity", "server"}
+    assert set(found["cas"]) == {"node", "cluster"}
+    assert found["secrets"] == {}
+    body = {"node_id": worker.node_id, "token": worker.token, "csrs": csrs | {"admin": worker.csr()}}
+    found = worker.door.post_json("/v1/enrol", body).json
+    assert (set(found["certs"]), set(found["cas"])) == ({"identity"}, {"node"})
+    for bad in ({}, [], "x", {"identity": "no CSR"}):
+        told = worker.door.post_json("/v1/enrol", body | {"csrs": bad}, expect_errors=True)
+        assert told.status_int == 400
+        assert "csrs" in told.json["message"]
+
+
 def test_a_masters_names_come_from_the_record(stand, booted):
     uuid, machines = booted
     answer = _one(machines, "manager").enrol()

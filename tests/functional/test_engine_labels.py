@@ -5,7 +5,7 @@ import types
 import pytest
 
 from magnum_lite.conductor import labels
-from magnum_lite.native.docker import EngineRefused, EngineUnreachable
+from magnum_lite.native.engine import EngineRefused, EngineUnreachable
 from tests.functional.test_conductor import nodes
 from tests.functional.test_nodegroup_life import V, add
 
@@ -32,7 +32,7 @@ class Engine:
 def engine(monkeypatch):
     found = Engine()
     # Only for labels: all else goes by what the masters report.
-    mine = types.SimpleNamespace(swarm=lambda _work: found, view=labels.engines.view)
+    mine = types.SimpleNamespace(reach=lambda _work: found, view=labels.engines.view)
     monkeypatch.setattr(labels, "engines", mine)
     return found
 

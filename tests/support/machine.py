@@ -17,7 +17,7 @@ import openstack
 import requests
 from docker.tls import TLSConfig
 
-from magnum_lite.local import runtime
+from magnum_lite.local import runtime, service_settings
 from magnum_lite.pki.requests import client_request
 
 
@@ -137,6 +137,7 @@ class Machine:
         self.state_dir = state_dir
 
     def up(self):
+        os.environ[service_settings.DEBUG] = "1"  # what it says at DEBUG is looked through for secrets
         runtime.up(self.state_dir, progress=print)
 
     def down(self):

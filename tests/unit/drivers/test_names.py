@@ -10,11 +10,11 @@ from magnum_lite.drivers.contract import desired_indices, group_key, group_word,
 from tests.support.bay_spec import UUID
 
 
-@given(st.text(max_size=300), st.sampled_from(["master", "worker"]), st.integers(0, 99999))
-def test_a_hostname_is_a_dns_label(name, role, index):
-    made = hostname(UUID, name, role, index)
+@given(st.text(max_size=300), st.sampled_from(["master", "manager", "worker"]), st.integers(0, 99999))
+def test_a_hostname_is_a_dns_label(name, word, index):
+    made = hostname(UUID, name, word, index)
     assert re.fullmatch(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", made)
-    assert made.endswith(f"-5f1e2d3c-{'manager' if role == 'master' else 'worker'}-{index}")
+    assert made.endswith(f"-5f1e2d3c-{word}-{index}")
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ NAMES = st.text(min_size=1, max_size=255) | st.sampled_from(
 
 @given(st.text(max_size=300), UUIDS, NAMES, st.integers(0, 99999))
 def test_a_hostname_with_a_groups_word_is_a_dns_label(name, group, group_name, index):
-    made = hostname(UUID, name, "worker", index, word=group_word(group, group_name))
+    made = hostname(UUID, name, group_word(group, group_name), index)
     assert re.fullmatch(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", made)
 
 

@@ -13,7 +13,7 @@ import subprocess
 import pytest
 
 from magnum_lite import paths
-from magnum_lite.drivers import user_data
+from magnum_lite.drivers import swarm, user_data
 from tests.support.bay_spec import spec
 
 NODE = paths.heat_templates() / "node"
@@ -40,7 +40,9 @@ def test_shellcheck_finds_nothing(script):
 @pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not installed here")
 def test_shellcheck_finds_nothing_in_rendered_settings(tmp_path):
     hostile = spec(no_proxy="'; $(x) `y` \\", labels={"registry_mirror": 'http://"x'})
-    (tmp_path / "node.env").write_text("#!/bin/bash\n" + user_data.settings(hostile, "manager"))
+    (tmp_path / "node.env").write_text(
+        "#!/bin/bash\n" + user_data.environment(swarm.settings(hostile, "manager"))
+    )
     # SC2034: nobody uses them *there*. Below a warning: that single quotes stop expansion is the point.
     command = ["shellcheck", "-S", "warning", "-e", "SC2034", tmp_path / "node.env"]
     run = subprocess.run(command, check=False, capture_output=True, text=True)
@@ -56,7 +58,7 @@ def test_scripts_are_short_and_do_what_was_learnt(script):
 
 
 def test_every_script_and_unit_reaches_the_node():
-    rendered = user_data.render(spec(), "worker")
+    rendered = user_data.render(spec(), swarm.MACHINE, {})
     for path in NODE.iterdir():
         assert f"/{path.name}" in rendered, f"{path.name} is not in the user data"
 
@@ -78,7 +80,7 @@ def machine(tmp_path):
 
     def run(role, of, unit_text):
         unit.write_text(unit_text)
-        (etc / "magnum-lite/node.env").write_text(user_data.settings(of, role))
+        (etc / "magnum-lite/node.env").write_text(user_data.environment(swarm.settings(of, role)))
         inside = f"mount --bind {etc} /etc && exec bash {NODE}/engine.sh"
         done = subprocess.run(
             ["unshare", "--mount", "bash", "-c", inside],

@@ -4,9 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magnum_lite.drivers.swarm import MAX_GROUPS, SwarmDriver
+from magnum_lite.drivers.checks import MAX_GROUPS
+from magnum_lite.drivers.swarm import SwarmDriver
+from magnum_lite.models.renewal import Signs
 from magnum_lite.models.stack import NodeFacts
-from tests.support.bay_spec import GROUP, NODE, TOKEN, UUID, groups, more, spec
+from tests.support.bay_spec import GROUP, NODE, TOKEN, groups, more, spec
 
 DRIVER = SwarmDriver()
 SERVER = "0b5e7c52-6d0e-4a57-9f4c-0d5f7f1c2a11"
@@ -114,12 +116,13 @@ def test_facts_of_anything(outputs):
     DRIVER.facts(outputs)
 
 
-def test_server_names_are_of_managers_only():
-    manager = NodeFacts("master", 0, SERVER, "10.0.0.5", "192.0.2.7", STACK)
-    names, addresses = DRIVER.server_names(spec(), manager)
-    assert names == (f"swarm-bay01-{UUID[:8]}-manager-0", "localhost")
-    assert addresses == ("192.0.2.7", "10.0.0.5", "127.0.0.1")
-    assert DRIVER.server_names(spec(), NodeFacts("worker", 0, SERVER, "10.0.0.5", None, STACK)) == ((), ())
+def test_a_server_certificate_is_for_managers_only():
+    node = {"hostname": "m-0", "role": "master", "address": "10.0.0.5", "floating_address": "192.0.2.7"}
+    (server,) = DRIVER.certificates(spec(), node)
+    assert (server.name, server.common_name, server.signs) == ("server", "m-0", Signs.SERVERS)
+    assert server.sans == ("m-0", "localhost", "192.0.2.7", "10.0.0.5", "127.0.0.1")
+    assert DRIVER.certificates(spec(), node | {"role": "worker"}) == ()
+    assert DRIVER.trusts("worker") == ()
 
 
 def test_security_rules_are_closed_where_nothing_was_asked():

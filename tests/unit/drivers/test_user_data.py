@@ -11,7 +11,7 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from magnum_lite.drivers import user_data
+from magnum_lite.drivers import swarm, user_data
 from tests.support.bay_spec import TOKEN, spec
 from tests.support.fuzz import examples
 
@@ -27,9 +27,16 @@ HOSTILE = [
     "#",
 ]
 
+ROLES = ("master", "worker")
+WORDS = swarm.SwarmDriver.words
+
+
+def rendered(of, role):
+    return user_data.render(of, swarm.MACHINE, swarm.settings(of, WORDS[role]))
+
 
 def _files(role, of):
-    document = yaml.safe_load(user_data.render(of, role))
+    document = yaml.safe_load(rendered(of, role))
     return {f["path"]: f for f in document["write_files"]}, document
 
 
@@ -40,28 +47,28 @@ def _text(file):
     return gzip.decompress(base64.b64decode(file["content"])).decode()
 
 
-@pytest.mark.parametrize("role", user_data.ROLES)
+@pytest.mark.parametrize("role", ROLES)
 def test_it_is_cloud_config_of_moderate_size(role):
-    text = user_data.render(spec(), role)
+    text = rendered(spec(), role)
     assert text.startswith("#cloud-config\n")
     assert len(text) < 32 * 1024
-    assert text == user_data.render(spec(), role)
+    assert text == rendered(spec(), role)
     files, document = _files(role, spec())
     assert document["runcmd"][-1] == ["bash", "/usr/local/lib/magnum-lite/boot.sh"]
-    assert f"ROLE={role}\n" in _text(files["/etc/magnum-lite/node.env"])
+    assert f"ROLE={WORDS[role]}\n" in _text(files["/etc/magnum-lite/node.env"])
     assert _text(files["/etc/magnum-lite/door-ca.pem"]) == spec().door.ca_pem
     for name, text in ((n, _text(f)) for n, f in files.items()):
         assert text, name
 
 
 def test_what_heat_fills_in_is_there_once_and_not_packed():
-    text = user_data.render(spec(), "worker")
+    text = rendered(spec(), "worker")
     for mark in ("__CREDENTIAL__", "__HOSTNAME__", "__VOLUME__"):
         assert text.count(mark) == 1
 
 
 def test_private_files_are_private():
-    files, document = _files("manager", spec())
+    files, document = _files("master", spec())
     assert document["bootcmd"] == [["mkdir", "-p", "-m", "0700", "/etc/magnum-lite"]]
     for path, file in files.items():
         if path.startswith("/etc/magnum-lite/"):
@@ -70,7 +77,7 @@ def test_private_files_are_private():
 
 def test_no_secret_is_in_it():
     hidden = "registry.example.org=bob:hunter22"
-    text = user_data.render(spec(labels={"registry_auth": hidden}), "worker")
+    text = rendered(spec(labels={"registry_auth": hidden}), "worker")
     files, _ = _files("worker", spec(labels={"registry_auth": hidden}))
     everything = text + "".join(_text(f) for f in files.values())
     assert TOKEN not in everything
@@ -99,7 +106,8 @@ def test_only_a_public_key_is_authorised(given_key, kept):
 @example(dict(zip(FIELDS, HOSTILE, strict=False)))
 def test_settings_survive_a_shell_and_run_nothing(tmp_path_factory, values):
     where = tmp_path_factory.mktemp("env")
-    text = user_data.settings(spec(labels={"registry_mirror": HOSTILE[1]}, **values), "manager")
+    of = spec(labels={"registry_mirror": HOSTILE[1]}, **values)
+    text = user_data.environment(swarm.settings(of, "manager"))
     (where / "node.env").write_text(text, newline="")
     names = [
         "TENANT_HTTP_PROXY",
@@ -128,10 +136,10 @@ def test_proxies_that_are_not(url):
 
 
 @pytest.mark.skipif(shutil.which("cloud-init") is None, reason="cloud-init is not installed here")
-@pytest.mark.parametrize("role", user_data.ROLES)
+@pytest.mark.parametrize("role", ROLES)
 def test_cloud_init_accepts_it(role, tmp_path):
     of = dataclasses.replace(spec(), ssh_public_key="ssh-ed25519 AAAAC3Nz me")
-    (tmp_path / "user-data").write_text(user_data.render(of, role))
+    (tmp_path / "user-data").write_text(rendered(of, role))
     command = ["cloud-init", "schema", "--config-file", tmp_path / "user-data"]
     run = subprocess.run(command, check=False, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout + run.stderr

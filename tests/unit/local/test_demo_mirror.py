@@ -87,9 +87,9 @@ def test_document_and_recipes_name_the_same_versions():
         assert reference in text
 
 
-def test_manifests_ask_for_what_is_built():
+def test_addons_ask_for_what_is_built():
     asked = set()
-    for manifest in (paths.heat_templates() / "kubernetes" / "manifests").glob("*.yaml"):
+    for manifest in (paths.heat_templates() / "kubernetes" / "addons").glob("*.yaml"):
         asked |= set(re.findall(r"image: (\S+)", manifest.read_text()))
     assert asked == _references() - {f"registry.k8s.io/pause:{recipes.PAUSE}"}
 

@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from magnum_lite.native.docker import EngineRefused, EngineUnreachable, SwarmEngine
+from magnum_lite.native.docker import SwarmEngine
+from magnum_lite.native.engine import EngineRefused, EngineUnreachable
 from magnum_lite.native.tls import client_context
 from magnum_lite.pki import profiles
 
@@ -41,7 +42,7 @@ def _until(condition, seconds=40):
 
 
 def test_nodes(engine):
-    engine.ping()
+    engine.check()
     _until(lambda: {node.state for node in engine.swarm_nodes()} == {"ready"})
     nodes = {node.role: node for node in engine.swarm_nodes()}
     assert set(nodes) == {"manager", "worker"}
@@ -95,13 +96,13 @@ def test_who_is_refused(swarm):
     with pytest.raises(EngineUnreachable):
         _engine(swarm, credentials=(certificate, key))
     with pytest.raises(EngineUnreachable, match="no manager"):
-        SwarmEngine([], swarm.bay.ca_pem, *swarm.bay.client()).ping()
+        SwarmEngine([], swarm.bay.ca_pem, *swarm.bay.client()).check()
 
 
 def test_only_the_bays_ca_is_trusted_even_after_use(swarm, monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     engine = _engine(swarm)
-    engine.ping()
+    engine.check()
     assert len(engine._tls._context.get_ca_certs()) == 1
     assert len(client_context(swarm.bay.ca_pem, *swarm.bay.client()).get_ca_certs()) == 1
 
@@ -132,9 +133,8 @@ def test_drain_moves_tasks_away(engine, swarm):
     running = ("ps", "-q")
     try:
         _until(lambda: swarm.worker.docker(*running))
-        assert engine.wait_drained(worker.id, time.monotonic()) is False
-        engine.drain(worker.id)
-        assert engine.wait_drained(worker.id, time.monotonic() + 40) is True
+        assert engine.drain(worker.id) is False
+        _until(lambda: engine.drain(worker.id), 40)
         assert swarm.worker.docker(*running) == ""
         assert _worker(engine).availability == "drain"
     finally:
@@ -146,7 +146,7 @@ def test_remove_a_node_that_is_dead(engine, swarm):
     worker = _worker(engine)
     swarm.worker.stop()
     _until(lambda: _worker(engine).state == "down")
-    assert engine.wait_drained(worker.id, time.monotonic()) is True
+    assert engine.drain(worker.id) is True
     engine.remove(worker.id)
     assert [node.role for node in engine.swarm_nodes()] == ["manager"]
     engine.remove(worker.id)

@@ -1,0 +1,140 @@
+"""The stack's parameters and outputs, which all engines' templates share: ``common/cluster.yaml`` declares
+them.
+"""
+
+import ipaddress
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from magnum_lite.drivers.contract import MASTER, WORKER, ClusterSpec, GroupSpec, hostname_prefix
+from magnum_lite.models import labels
+from magnum_lite.models.stack import GROUP_PREFIX, NodeFacts, StackFacts
+
+_UUID = re.compile(r"[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}", re.IGNORECASE)
+
+
+def facts(outputs: Mapping[str, Any], address: str) -> StackFacts:
+    """Nodes by group, role and index. A node whose nested stack is not there yet is left out.
+    ``address``: the engine's API, with ``{}`` in the place of a master's address.
+    """
+    nodes = [*_nodes(outputs.get("masters"), MASTER), *_nodes(outputs.get("workers"), WORKER)]
+    groups = {}
+    for key, told in outputs.items():
+        if key.startswith(GROUP_PREFIX) and isinstance(told, Mapping):
+            if stack := _uuid(told.get("stack")):
+                groups[key] = stack
+            nodes += _nodes(told.get("nodes"), WORKER, key)
+    first = next((node for node in nodes if node.role == MASTER), None)
+    host = (first.floating_address or first.address) if first else None
+    return StackFacts(api_address=address.format(host) if host else None, nodes=tuple(nodes), groups=groups)
+
+
+def parameters(spec: ClusterSpec) -> dict[str, Any]:
+    """Of ``common/cluster.yaml``."""
+
+    def label(name: str) -> str:
+        return labels.value_of(spec.labels, name) or ""
+
+    return {
+        "name": hostname_prefix(spec.uuid, spec.name),
+        **_group_parameters(spec.group(MASTER), one="manager", many="managers"),
+        **_group_parameters(spec.group(WORKER), one="worker", many="workers"),
+        "node_groups": {group.key: _more(group) for group in spec.groups if not group.is_default},
+        "node_group_credentials": {g.key: _credentials(g) for g in spec.groups if not g.is_default},
+        "volume_type": label("docker_volume_type"),
+        "zone": label("availability_zone"),
+        "affinity": label("nodes_affinity_policy"),
+        "external_network": spec.external_network or "",
+        "floating_ips": bool(spec.floating_ip_enabled and spec.external_network),
+        "fixed_network": spec.fixed_network or "",
+        "fixed_subnet": spec.fixed_subnet or "",
+        "subnet_cidr": label("fixed_subnet_cidr"),
+        "dns_nameservers": list(spec.dns_nameservers),
+        "ingress_rules": [
+            *_ssh_rules(label("ssh_allowed_cidrs")),
+            *_port_rules(label("published_ports")),
+        ],
+    }
+
+
+def _group_parameters(group: GroupSpec, *, one: str, many: str) -> dict[str, Any]:
+    return {
+        many: group.count,
+        f"{one}_image": group.image,
+        f"{one}_flavor": group.flavor,
+        f"{one}_volume_size": group.docker_volume_size or 0,
+        f"{one}_credentials": _credentials(group),
+        f"removed_{many}": _removed(group),
+    }
+
+
+def _credentials(group: GroupSpec) -> dict[str, str]:
+    return {str(index): text for index, text in sorted(group.credentials.items())}
+
+
+def _removed(group: GroupSpec) -> list[str]:
+    return [str(index) for index in sorted(group.removed_indices)]
+
+
+def _more(group: GroupSpec) -> dict[str, Any]:
+    """What makes a node group beside the default ones; its own labels hold for it."""
+    return {
+        "word": group.word,
+        "count": group.count,
+        "removed": _removed(group),
+        "image": group.image,
+        "flavor": group.flavor,
+        "volume_size": group.docker_volume_size or 0,
+        "volume_type": labels.value_of(group.labels, "docker_volume_type") or "",
+        "zone": labels.value_of(group.labels, "availability_zone") or "",
+        "affinity": labels.value_of(group.labels, "nodes_affinity_policy") or "",
+    }
+
+
+def _ssh_rules(cidrs: str) -> Iterator[dict[str, Any]]:
+    for cidr in labels.parse_cidrs(cidrs):
+        version = ipaddress.ip_network(cidr).version
+        yield {**_rule("tcp", 22, 22), "remote_ip_prefix": cidr, "ethertype": f"IPv{version}"}
+
+
+def _port_rules(ports: str) -> Iterator[dict[str, Any]]:
+    for protocol, first, last in labels.parse_ports(ports):
+        yield _rule(protocol, first, last)
+
+
+def _rule(protocol: str, first: int, last: int) -> dict[str, Any]:
+    return {"protocol": protocol, "port_range_min": first, "port_range_max": last}
+
+
+def _nodes(members: Any, role: str, group: str = "") -> Iterator[NodeFacts]:
+    if not isinstance(members, Mapping):
+        return
+    known = {int(key): value for key, value in members.items() if str(key).isdecimal()}
+    for index, value in sorted(known.items()):
+        if isinstance(value, Mapping) and (stack := _uuid(value.get("stack"))):
+            floating = _address(value.get("floating"))
+            # '' says that none is wanted. A node whose floating IP is still to come has no address yet:
+            # its certificate must name both.
+            complete = floating is not None or value.get("floating") == ""
+            yield NodeFacts(
+                role=role,
+                index=index,
+                # A resource that does not exist yet is named by Heat, instead of by its id.
+                server_id=_uuid(value.get("server")),
+                address=_address(value.get("address")) if complete else None,
+                floating_address=floating,
+                stack_id=stack,
+                group=group,
+            )
+
+
+def _uuid(value: Any) -> str | None:
+    return value if isinstance(value, str) and _UUID.fullmatch(value) else None
+
+
+def _address(value: Any) -> str | None:
+    try:
+        return str(ipaddress.ip_address(value)) if isinstance(value, str) else None
+    except ValueError:
+        return None
