@@ -7,7 +7,8 @@ T ?= tests
 # The last line of bootstrap's output is the directory of the environment's programs.
 BIN = $$(tools/bootstrap.sh | tail -n 1)
 
-.PHONY: help demo test test-kubernetes kubernetes-mirror lint audit quick api samples bench fuzz clean
+.PHONY: help demo test test-openstack test-kubernetes kubernetes-mirror lint audit quick api samples bench \
+	fuzz clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -25,7 +26,10 @@ kubernetes-mirror: ## Build Kubernetes and what its nodes need from source, and 
 	@bin="$(BIN)"; exec "$$bin/python" -m tests.kubernetes.building
 
 quick: ## The suites that need neither root nor a cloud
-	@bin="$(BIN)"; exec "$$bin/python" -m pytest -m "not local" $(T)
+	@bin="$(BIN)"; exec "$$bin/python" -m pytest -m "not local and not openstack" $(T)
+
+test-openstack: ## Cloud mode: MariaDB, PostgreSQL, RabbitMQ, Keystone, Heat, several of each of our processes
+	@bin="$(BIN)"; exec "$$bin/python" -m pytest -m openstack tests/openstack
 
 lint: ## ruff, mypy, import-linter, bandit, shellcheck
 	@bin="$(BIN)"; tools/lint.sh "$$bin"

@@ -22,7 +22,8 @@ def stand(tmp_path):
     return Stand(tmp_path)
 
 
-def _missing():
+def missing():
+    """Why this machine can not run the one-machine cloud; None when it can."""
     if os.geteuid() != 0:
         return "needs root: the nodes are system containers"
     for program in ("dockerd", "ip", "iptables", "nsenter"):
@@ -36,7 +37,7 @@ def machine():
     """The real one-machine cloud, brought up once for all suites and purged at their end;
     MAGNUM_LITE_TEST_STATE_DIR takes one that runs already.
     """
-    reason = _missing()
+    reason = missing()
     if reason:
         pytest.skip(reason)
     from tests.support.machine import Machine  # late: it imports much

@@ -19,6 +19,11 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.expression import FunctionElement
 
+from magnum_lite.db import interruptions
+
+CONNECT_SECONDS = 10
+STATEMENT_SECONDS = 30
+LOCK_SECONDS = 5
 Connection = sa.Connection  # for those above, who pass one on
 
 
@@ -64,9 +69,11 @@ _RESTED = 1.0  # seconds
 
 
 class Database:
-    """One process's way to the database. ``reading`` is the engine of SELECTs; of SQLite it is the same."""
+    """One process's way to the database. ``reading`` is the engine of SELECTs; of SQLite it is the same.
+    ``seconds``: how long a statement may take; None for as long as it takes, for migrations.
+    """
 
-    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+    def __init__(self, url: str, *, pool_size: int = 10, seconds: int | None = STATEMENT_SECONDS) -> None:
         parsed = make_url(url)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         options: dict[str, Any] = {"pool_pre_ping": not self.is_sqlite, "json_deserializer": _document}
@@ -76,6 +83,7 @@ class Database:
             options |= {"pool_size": pool_size, "connect_args": {"timeout": 30, "check_same_thread": False}}
         else:
             options |= {"pool_size": pool_size, "max_overflow": pool_size, "pool_recycle": 1800}
+            options |= {"pool_timeout": CONNECT_SECONDS, "connect_args": _limits(parsed, seconds)}
         if parsed.get_backend_name() in {"mysql", "mariadb"}:
             # READ COMMITTED: a compare-and-swap must see what was committed meanwhile.
             options["isolation_level"] = "READ COMMITTED"
@@ -91,18 +99,31 @@ class Database:
     @contextlib.contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """A connection for SELECTs. Each sees what is committed when it begins; those of SQLite see one
-        state.
+        state. Raises Interrupted.
         """
-        with self.reading.connect() as connection:
+        with interruptions.told(), self.reading.connect() as connection:
             if self.is_sqlite:
                 connection.execution_options(magnum_lite_read=True)
             yield connection
 
     @contextlib.contextmanager
     def write(self) -> Iterator[sa.Connection]:
-        """A transaction; commits at the end, rolls back on an exception."""
-        with self.engine.connect() as connection, connection.begin():
-            yield connection
+        """A transaction; commits at the end, rolls back on an exception. Raises Interrupted: it says
+        whether nothing was stored for certain, as a commit without an answer may have been one.
+        """
+        with interruptions.told(), self.engine.connect() as connection:
+            transaction = connection.begin()
+            with contextlib.ExitStack() as undo:
+                undo.callback(transaction.close)
+                yield connection
+                try:
+                    transaction.commit()
+                except sa.exc.DBAPIError as error:
+                    found = interruptions.interrupted(error)
+                    if found is None:
+                        raise
+                    raise interruptions.Interrupted(certain=not found.lost, lost=found.lost) from error
+            interruptions.committed()
 
     def now(self) -> float:
         """The database's clock."""
@@ -140,6 +161,21 @@ def _speaks(dbapi: Any) -> bool:
     poller = poll()
     poller.register(fileno(), select.POLLIN)
     return bool(poller.poll(0))
+
+
+def _limits(url: sa.URL, seconds: int | None) -> dict[str, Any]:
+    """Time limits for a driver: a server that went away without a word must not hold a worker for ever."""
+    if url.get_backend_name() in {"mysql", "mariadb"}:
+        limits: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS}
+        if seconds is not None:
+            limits |= {"read_timeout": seconds, "write_timeout": seconds}
+            limits["init_command"] = f"SET SESSION innodb_lock_wait_timeout = {LOCK_SECONDS}"
+        return limits
+    limits = {"connect_timeout": CONNECT_SECONDS, "keepalives_idle": 10, "keepalives_interval": 5}
+    if seconds is not None:
+        limits["tcp_user_timeout"] = seconds * 1000
+        limits["options"] = f"-c statement_timeout={seconds}s -c lock_timeout={LOCK_SECONDS}s"
+    return limits
 
 
 def _prepare_sqlite(dbapi: Any, _record: Any) -> None:

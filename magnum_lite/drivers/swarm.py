@@ -83,6 +83,7 @@ class SwarmDriver:
             },
             tags=(TAG, cluster_tag(spec.uuid)),
             timeout_mins=spec.timeout_mins,
+            description=f"Cluster {spec.name} ({spec.uuid}): change it through the cluster, not here.",
         )
 
     def facts(self, outputs: Mapping[str, Any]) -> StackFacts:

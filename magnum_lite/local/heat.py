@@ -83,8 +83,8 @@ auth_uri = {keystone_url}/ec2tokens
 """
 
 _POLICY = f"""\
-# The conductor's role may list the stacks of every project; the stock rule denies everybody.
-"stacks:global_index": "role:{catalog.INDEX_ROLE}"
+# The conductor's role and operators may list the stacks of every project; the stock rule denies everybody.
+"stacks:global_index": "role:{catalog.INDEX_ROLE} or role:admin"
 """
 
 

@@ -32,17 +32,22 @@ def main(state_dir: Path) -> None:
     text = mine.config.read_text().replace(str(mine.database), str(mine.draft))
     state.write_atomically(draft_config, text)
 
-    from keystone.cmd import cli  # late: two seconds that a finished bootstrap does not need
-
     sqlite.install_for_making()
-    owner = ("--keystone-user", str(os.geteuid()), "--keystone-group", str(os.getegid()))
-    for command in (("db_sync",), ("fernet_setup", *owner), ("credential_setup", *owner), ("bootstrap",)):
-        _run_in_fork(cli, ["keystone-manage", "--config-file", str(draft_config), *command])
+    make(draft_config)
     with mine.draft.open("rb") as file:
         os.fsync(file.fileno())
     mine.draft.replace(mine.database)
     state.write_atomically(mine.version, metadata.version("keystone"))
     draft_config.unlink()
+
+
+def make(config: Path) -> None:
+    """Tables, keys and the administrator, whose password and URL are in the environment."""
+    from keystone.cmd import cli  # late: two seconds that a finished bootstrap does not need
+
+    owner = ("--keystone-user", str(os.geteuid()), "--keystone-group", str(os.getegid()))
+    for command in (("db_sync",), ("fernet_setup", *owner), ("credential_setup", *owner), ("bootstrap",)):
+        _run_in_fork(cli, ["keystone-manage", "--config-file", str(config), *command])
 
 
 def _run_in_fork(cli: object, arguments: list[str]) -> None:

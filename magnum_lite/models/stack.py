@@ -18,7 +18,8 @@ def cluster_tag(cluster_uuid: str) -> str:
 @dataclasses.dataclass(frozen=True, slots=True)
 class StackRequest:
     """A whole desired stack. ``template`` is a path below ``heat_templates/`` (``swarm/cluster.yaml``);
-    ``files`` are texts that the template reads with ``get_file`` besides those on disk.
+    ``files`` are texts that the template reads with ``get_file`` besides those on disk; ``description`` tells
+    an operator what the stack is.
     """
 
     name: str
@@ -27,6 +28,7 @@ class StackRequest:
     files: Mapping[str, str] = dataclasses.field(default_factory=dict)
     tags: tuple[str, ...] = ()
     timeout_mins: int = 60
+    description: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

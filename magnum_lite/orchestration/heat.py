@@ -33,7 +33,6 @@ NESTED_DEPTH = 5  # Heat's own default limit
 MAX_CLIENTS = 512
 
 _IDENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
-_DESCRIPTION = "Made by Magnum Lite; change it through the cluster, not here."
 
 SessionFor = Callable[[str | None], Any]
 
@@ -106,7 +105,7 @@ class HeatStacks:
     def _body(self, request: StackRequest) -> dict[str, Any]:
         parameters = {name: value for name, value in request.parameters.items() if value is not None}
         return {
-            "template": self._templates.text_of(request.template, parameters),
+            "template": self._templates.text_of(request.template, parameters, request.description),
             "files": self._templates.files_of(request.template, request.files),
             "parameters": parameters,
         }
@@ -123,7 +122,7 @@ class HeatStacks:
         """See `Stacks.create`."""
         with _translated(request.name):
             made = self._client(project_id).stacks.create(
-                stack_name=request.name, description=_DESCRIPTION, **self._whole_body(request)
+                stack_name=request.name, **self._whole_body(request)
             )
         return made["stack"]["id"]
 

@@ -85,13 +85,16 @@ class Templates:
             json.dumps(top), files, frozenset(expected), top.get("parameters") or {}, pattern
         )
 
-    def text_of(self, path: str, parameters: Mapping[str, Any]) -> str:
-        """The template ``path`` with a resource and an output for each node group in ``parameters``."""
+    def text_of(self, path: str, parameters: Mapping[str, Any], description: str = "") -> str:
+        """The template ``path`` with a resource and an output for each node group in ``parameters``. Heat
+        shows a template's description as its stack's.
+        """
         loaded = self.load(path)
         groups = sorted(parameters.get(GROUPS) or ()) if loaded.pattern else []
-        if not groups:
+        if not groups and not description:
             return loaded.text
         document = json.loads(loaded.text)
+        document["description"] = description or document.get("description", "")
         for name in groups:
             made = json.loads(loaded.pattern.replace(_GROUP, name))
             document["resources"][name] = made["resource"]

@@ -36,6 +36,11 @@ def rabbitmq() -> Path:
     return unpacked("rabbitmq", _RABBITMQ)
 
 
+def haproxy() -> Path:
+    """The root of a tree with HAProxy."""
+    return unpacked("haproxy", ("haproxy", "liblua5.3-0", "libopentracing-c-wrapper0", "libopentracing1"))
+
+
 def postgresql() -> Path:
     """The directory of PostgreSQL's programs: the machine's, else unpacked."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
