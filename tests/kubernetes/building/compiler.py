@@ -21,8 +21,9 @@ from tests.kubernetes.building.recipes import Unit
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "magnum-lite"
 KEPT = CACHE / "kubernetes-programs"
-_RECIPE = "1"  # raise it when the same recipes make something else
+_RECIPE = "2"  # raise it when the same recipes make something else
 _STAGED = re.compile(r"^\s*(?:replace )?(k8s\.io/\S+) => \./staging/", re.MULTILINE)
+_REQUIRED = re.compile(r"^\s*(?:require )?(\S+/\S+) (v\d\S*)(?: // indirect)?$", re.MULTILINE)
 
 
 class BuildError(Exception):
@@ -37,7 +38,7 @@ def compiled(unit: Unit) -> Path:
     where = KEPT / f"{unit.name}-{hashlib.sha256(made_from.encode()).hexdigest()[:16]}"
     with alone(where):
         if not where.exists():
-            with workshop(KEPT) as inside:
+            with workshop(where) as inside:
                 draft = inside / "programs"
                 begun = time.monotonic()
                 _build(unit, inside, draft)
@@ -72,34 +73,51 @@ def alone(where: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def workshop(beside: Path) -> Iterator[Path]:
-    """A scratch directory on the file system of the results; what a killed builder left is removed."""
-    beside.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".building-", dir=beside) as name:
+def workshop(target: Path) -> Iterator[Path]:
+    """A scratch directory on the file system of what will be ``target``, to be called while ``alone``: what
+    a builder that was killed left there is removed.
+    """
+    prefix = f".building-{target.name}-"
+    for left in target.parent.glob(f"{prefix}*"):
+        shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=target.parent) as name:
         yield Path(name)
 
 
 def _build(unit: Unit, inside: Path, draft: Path) -> None:
     published = source(unit.module, unit.version)
     (inside / "go.mod").write_text(_go_mod(unit, published))
+    if (published / "go.sum").exists():
+        (inside / "go.sum").write_bytes((published / "go.sum").read_bytes())
+    if unit.left_out:
+        _leave_out(unit, published, inside / "source")
     draft.mkdir()
     environment = _environment() | {"CGO_ENABLED": "0"}
     linked = ["-s", "-w", *(f"-X {stamp}" for stamp in unit.stamps)]
     if unit.cgo:
-        environment |= {"CGO_ENABLED": "1", **_seccomp(inside)}
+        environment |= {"CGO_ENABLED": "1", **_seccomp()}
         linked.append("-extldflags -static")
+    if unit.staging:
+        _run(("go", "mod", "download"), inside, environment)  # finds the versions of all that is staged
     for group in _without_clashes(unit.programs):
         packages = [package for _, package in group]
         flags = ("-trimpath", "-p", str(os.cpu_count() or 2), "-tags", ",".join(unit.tags))
         target = str(draft / group[0][0]) if len(group) == 1 else f"{draft}/"
-        _run(
-            ("go", "build", *flags, "-ldflags", " ".join(linked), "-o", target, *packages),
-            inside,
-            environment,
-        )
-    missing = [name for name, _ in unit.programs if not (draft / name).exists()]
-    if missing:
-        raise BuildError(f"{unit.module} {unit.version} made no {', '.join(missing)}")
+        command = ("go", "build", *flags, "-ldflags", " ".join(linked), "-o", target, *packages)
+        _run(command, inside, environment)
+    for name, _ in unit.programs:
+        told = _run(("go", "version", "-m", str(draft / name)), inside, environment)
+        if f"\tmod\t{unit.module}\t{unit.version}" not in told:
+            raise BuildError(f"{name} is not of {unit.module} {unit.version}: {told[:400]}")
+
+
+def _leave_out(unit: Unit, published: Path, copy: Path) -> None:
+    """A copy of the source without the packages that are only imported for their side effects."""
+    shutil.copytree(published, copy)
+    pattern = re.compile("|".join(rf'^\s*_ "{re.escape(name)}"\n' for name in unit.left_out), re.MULTILINE)
+    for file in copy.glob("*.go"):
+        file.chmod(0o644)
+        file.write_text(pattern.sub("", file.read_text()))
 
 
 def _without_clashes(programs: tuple[tuple[str, str], ...]) -> list[list[tuple[str, str]]]:
@@ -109,16 +127,26 @@ def _without_clashes(programs: tuple[tuple[str, str], ...]) -> list[list[tuple[s
 
 
 def _go_mod(unit: Unit, published: Path) -> str:
-    """The text of our module: it requires the unit's, with its own Go version and settings."""
-    text = (published / "go.mod").read_text() if (published / "go.mod").exists() else ""
+    """The text of our module: it requires the unit's, with its Go version and settings, and all that the
+    unit's own requires at just these versions. (Where there are staged modules, each of which says all that
+    it requires, the same versions are found from the unit's alone.)
+    """
+    text = (published / "go.mod").read_text()
+    own = text.split("\nreplace", 1)[0].split("\nexclude", 1)[0].split("\nretract", 1)[0]
     lines = ["module built.invalid/programs", *re.findall(r"^(?:go|godebug) [^(\n]+$", text, re.MULTILINE)]
     lines.append(f"require {unit.module} {unit.version}")
+    staged = sorted(set(_STAGED.findall(text)))
     if unit.staging:
-        lines += [f"replace {name} => {name} {unit.staging}" for name in sorted(set(_STAGED.findall(text)))]
+        lines += [f"replace {name} => {name} {unit.staging}" for name in staged]
+        lines += [f"tool {package}" for _, package in unit.programs]
+    else:
+        lines += [f"require {name} {version}" for name, version in _REQUIRED.findall(own)]
+    if unit.left_out:
+        lines.append(f"replace {unit.module} => ./source")
     return "\n".join(lines) + "\n"
 
 
-def _seccomp(inside: Path) -> dict[str, str]:
+def _seccomp() -> dict[str, str]:
     """libseccomp to link with, from Debian's package, without installing it."""
     file = "usr/include/seccomp.h"
     root = str(debian_programs.unpacked("libseccomp-dev", file)).removesuffix(f"/{file}")
@@ -129,7 +157,6 @@ def _seccomp(inside: Path) -> dict[str, str]:
         "PKG_CONFIG_LIBDIR": str(settings),
         "CGO_CFLAGS": f"-O2 -I{headers}",
         "CGO_LDFLAGS": f"-L{libraries}",
-        "TMPDIR": str(inside),
     }
 
 

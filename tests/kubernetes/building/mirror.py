@@ -37,7 +37,7 @@ def built(versions: tuple[str, ...] = recipes.VERSIONS) -> Path:
     target = path()
     with alone(target):
         if not target.exists():
-            with workshop(CACHE) as inside:
+            with workshop(target) as inside:
                 draft = inside / "mirror"
                 for version in versions:
                     _kubernetes(draft, version)

@@ -16,7 +16,8 @@ _DATE = "1970-01-01T00:00:00Z"
 class Unit:
     """Programs of one Go module. ``programs``: file name → package; ``stamps``: the linker's ``-X``;
     ``staging``: its k8s.io modules are replaced by a directory of its repository that the published module
-    does not have, and are taken at this version instead; ``cgo``: linked statically with libseccomp.
+    does not have, and are taken at this version instead; ``left_out``: imports that are dropped, as their
+    own modules can not be had everywhere; ``cgo``: linked statically with libseccomp.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Unit:
     stamps: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     staging: str = ""
+    left_out: tuple[str, ...] = ()
     cgo: bool = False
 
 
@@ -122,6 +124,8 @@ OTHERS = (
         FLANNEL,
         (("flanneld", "github.com/flannel-io/flannel"),),
         stamps=(f"github.com/flannel-io/flannel/pkg/version.Version={FLANNEL}",),
+        # The backend of a cloud, not of ours; its SDK needs its own site.
+        left_out=("github.com/flannel-io/flannel/pkg/backend/tencentvpc",),
     ),
     Unit("coredns", "github.com/coredns/coredns", COREDNS, (("coredns", "github.com/coredns/coredns"),)),
     Unit(

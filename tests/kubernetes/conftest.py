@@ -1,0 +1,122 @@
+"""A mirror, a registry and bays of real Kubernetes.
+
+Cold (nothing built), all of this is skipped, unless MAGNUM_LITE_KUBERNETES=full, which builds it: that is
+``make test-kubernetes``. Warm, the short form runs; what is marked ``full`` needs MAGNUM_LITE_KUBERNETES=full.
+"""
+
+import contextlib
+import os
+import time
+
+import pytest
+
+from magnum_lite.local import state
+from magnum_lite.local.demo import debian_programs, registry
+from magnum_lite.local.demo import mirror as serving
+from tests.kubernetes.building import mirror, pictures, recipes
+from tests.kubernetes.kubectl import Kubectl, write_config
+from tests.kubernetes.pushing import push
+
+FULL = os.environ.get("MAGNUM_LITE_KUBERNETES") == "full"
+OLD, NEW = recipes.VERSIONS
+
+
+def pytest_collection_modifyitems(items):
+    """Everything here is Kubernetes; the long ones only when asked for."""
+    skip = pytest.mark.skip(reason="long: make test-kubernetes runs it")
+    for item in items:
+        if "tests/kubernetes/" in item.nodeid:
+            item.add_marker(pytest.mark.kubernetes)
+            item.add_marker(pytest.mark.local)
+            if "full" in item.keywords and not FULL:
+                item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def built():
+    """The mirror's directory."""
+    if not FULL and not mirror.path().exists():
+        pytest.skip("Kubernetes is not built on this machine: make kubernetes-mirror (Go; about an hour)")
+    return mirror.built()
+
+
+@pytest.fixture(scope="package")
+def served(machine, built):
+    """The mirror's address for nodes."""
+    with serving.serving(state.load(machine.state_dir), built, keep=False) as address:
+        yield f"http://{address}"
+
+
+@pytest.fixture(scope="package")
+def images(machine):
+    """A registry with the tests' images: name → reference; and the registry as ``""``."""
+    with registry.serving(state.load(machine.state_dir), debian_programs.registry(), keep=False) as address:
+        made = {
+            file.removesuffix(".tar"): push(address, file.removesuffix(".tar"), image)
+            for file, _, image in pictures.of_the_tests()
+        }
+        yield {**made, "": address}
+
+
+@pytest.fixture(scope="package")
+def tenant(machine):
+    """A member of the project demo, with a key pair."""
+    found = machine.tenant()
+    if not any(pair.name == "my-key" for pair in found.cloud.compute.keypairs()):
+        found.cloud.compute.create_keypair(name="my-key")
+    return found
+
+
+@pytest.fixture(scope="package")
+def make_bay(tenant, served, images):
+    """``make_bay(name, masters, workers, **labels)``: a bay that is there, removed in the end; its REST view."""
+    made = []
+
+    def make(name, *, masters=1, workers=2, **labels):
+        wanted = {"kube_tag": OLD, "kube_mirror": served} | labels
+        model = tenant.model(
+            f"model-{name}",
+            coe="kubernetes",
+            keypair_id="my-key",
+            flavor_id="m1.medium",
+            master_flavor_id="m2.medium",
+            insecure_registry=images[""],
+            labels=wanted,
+        )
+        begun = time.monotonic()
+        uuid = tenant.bay(name, model, node_count=workers, master_count=masters)
+        made.append((uuid, model["uuid"]))
+        found = tenant.complete(uuid, 600)
+        print(f"{name}: {masters}+{workers} nodes in {time.monotonic() - begun:.1f} s")
+        return found
+
+    yield make
+    for uuid, model in made:
+        with contextlib.suppress(AssertionError):
+            tenant.delete(uuid)
+        tenant.call("DELETE", f"/baymodels/{model}")
+
+
+@pytest.fixture(scope="package")
+def bay(make_bay):
+    """One master, two workers, of the older version."""
+    return make_bay("kube-bay01")
+
+
+@pytest.fixture(scope="package")
+def kubectl_of(tenant, built, tmp_path_factory):
+    """``kubectl_of(bay)``: kubectl with a member's certificate of the bay."""
+
+    def make(bay):
+        key, certificate, authority = tenant.sign(bay["uuid"])
+        file = tmp_path_factory.mktemp("kube") / "config"
+        write_config(file, bay["api_address"], authority, key, certificate)
+        return Kubectl(built / "dl.k8s.io" / "release" / OLD / "bin/linux/amd64/kubectl", file)
+
+    return make
+
+
+@pytest.fixture(scope="package")
+def kubectl(bay, kubectl_of):
+    """For the shared bay."""
+    return kubectl_of(bay)
