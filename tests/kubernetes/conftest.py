@@ -13,9 +13,9 @@ import pytest
 from magnum_lite.local import state
 from magnum_lite.local.demo import debian_programs, registry
 from magnum_lite.local.demo import mirror as serving
-from tests.kubernetes.building import mirror, pictures, recipes
+from magnum_lite.local.demo.pushing import push
+from tests.kubernetes.building import mirror, recipes
 from tests.kubernetes.kubectl import Kubectl, write_config
-from tests.kubernetes.pushing import push
 
 FULL = os.environ.get("MAGNUM_LITE_KUBERNETES") == "full"
 OLD, NEW = recipes.VERSIONS
@@ -48,13 +48,12 @@ def served(machine, built):
 
 
 @pytest.fixture(scope="package")
-def images(machine):
+def images(machine, built):
     """A registry with the tests' images: name → reference; and the registry as ``""``."""
-    with registry.serving(state.load(machine.state_dir), debian_programs.registry(), keep=False) as address:
-        made = {
-            file.removesuffix(".tar"): push(address, file.removesuffix(".tar"), image)
-            for file, _, image in pictures.of_the_tests()
-        }
+    program = debian_programs.registry()
+    with registry.serving(state.load(machine.state_dir), program, keep=False) as address:
+        names = ("busybox", "redis", "web")
+        made = {name: push(built / "images" / f"{name}.tar", address, f"tests/{name}") for name in names}
         yield {**made, "": address}
 
 

@@ -10,8 +10,9 @@ import pytest
 
 from magnum_lite import paths
 from magnum_lite.local.commands.failure import Failure
-from magnum_lite.local.demo import mirror
-from tests.kubernetes.building import recipes
+from magnum_lite.local.demo import debian_programs, mirror, registry
+from magnum_lite.local.demo.pushing import push
+from tests.kubernetes.building import oci, recipes
 
 ROOT = Path(__file__).resolve().parents[3]
 PROGRAM = "dl.k8s.io/release/v1.9.3/bin/linux/amd64/kubectl"
@@ -102,3 +103,29 @@ def _references():
         f"registry.k8s.io/metrics-server/metrics-server:{recipes.METRICS_SERVER}",
         f"docker.io/rancher/local-path-provisioner:{recipes.LOCAL_PATH}",
     }
+
+
+def test_an_image_of_it_is_pushed_and_pulled(tmp_path):
+    archive = tmp_path / "one.tar"
+    image = oci.Image("docker.io/library/one:1", oci.layer({"bin/one": b"\x7fELF"}), ("/bin/one",))
+    oci.write(image, archive)
+    settings = types.SimpleNamespace(state_dir=tmp_path / "state", transit_address="127.0.0.1")
+    settings.state_dir.mkdir()
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with registry.serving(settings, debian_programs.registry(), keep=False) as address:
+        assert push(archive, address, "tests/one") == f"{address}/tests/one:1"
+        asked = urllib.request.Request(
+            f"http://{address}/v2/tests/one/manifests/1",
+            headers={"Accept": "application/vnd.oci.image.manifest.v1+json"},
+        )
+        with opener.open(asked, timeout=5) as answer:
+            assert answer.read() == oci.blobs(image).manifest
+            assert answer.headers["Docker-Content-Digest"] == oci.blobs(image).digest
+        layer = oci.digest(image.layer)
+        with opener.open(f"http://{address}/v2/tests/one/blobs/{layer}", timeout=5) as answer:
+            assert answer.read() == image.layer
+    with pytest.raises(Failure, match="does not answer"):
+        push(archive, address, "tests/one")
+    archive.write_bytes(b"")
+    with pytest.raises(Failure, match="is no OCI archive"):
+        push(archive, address, "tests/one")
