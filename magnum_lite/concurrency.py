@@ -4,6 +4,8 @@ sockets or makes locks; only the conductor and the one-machine process call it.
 Nothing else in the product knows eventlet.
 """
 
+import os
+
 _chosen: str | None = None
 
 
@@ -15,6 +17,8 @@ def choose(name: str) -> None:
             raise RuntimeError(f"concurrency is already {_chosen}")
         return
     if name == "eventlet":
+        # psycopg waits in C by default, which would hold up every green thread.
+        os.environ.setdefault("PSYCOPG_WAIT_FUNC", "wait_select")
         import eventlet  # patched early, and only where chosen
 
         eventlet.monkey_patch()

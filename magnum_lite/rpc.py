@@ -8,9 +8,13 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from oslo_log import log
+
 from magnum_lite import errors
 from magnum_lite.context import Context
 
+LOG = log.getLogger(__name__)
+RETRIES = 1
 TOPIC = "magnum-lite-conductor"
 NAMESPACE = "conductor"
 VERSION = "1.0"
@@ -49,6 +53,33 @@ def _raise(found: dict[str, Any]) -> None:
     raise _ERRORS.get(str(code), errors.MagnumLiteError)(found.get("message", "The conductor failed."))
 
 
+class _Nudges:
+    """Nudges, sent by a thread of its own, all that wait as one: while the broker is away a caller must not
+    wait for it, as what he wanted is in the database already.
+    """
+
+    def __init__(self, send: Callable[[str], None]) -> None:
+        self._send = send
+        self._wanted = threading.Event()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._latest = ""
+
+    def want(self, cluster_uuid: str) -> None:
+        """Returns at once."""
+        self._latest = cluster_uuid
+        self._wanted.set()
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="nudges", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        while self._wanted.wait():
+            self._wanted.clear()
+            self._send(self._latest)
+
+
 class Conductors:
     """A client's view of all conductors. ``make_bus`` gives the transport, once, when first needed."""
 
@@ -57,6 +88,7 @@ class Conductors:
         self._timeout = timeout
         self._lock = threading.Lock()
         self._made: Any = None
+        self._nudges = _Nudges(self._cast_look)
 
     @property
     def _client(self) -> Any:
@@ -65,18 +97,21 @@ class Conductors:
                 import oslo_messaging
 
                 target = oslo_messaging.Target(topic=TOPIC, namespace=NAMESPACE, version=VERSION)
-                self._made = oslo_messaging.get_rpc_client(self._make_bus(), target, timeout=self._timeout)
+                # retry: without a limit a call would wait for a broker that is away, not for its timeout.
+                self._made = oslo_messaging.get_rpc_client(
+                    self._make_bus(), target, timeout=self._timeout, retry=RETRIES
+                )
             return self._made
 
     def look(self, cluster_uuid: str) -> None:
         """Nudge: something about this cluster changed. Losing it costs latency, never correctness."""
-        client = self._client
-        from oslo_messaging import MessagingException
+        self._nudges.want(cluster_uuid)
 
+    def _cast_look(self, cluster_uuid: str) -> None:
         try:
-            client.cast({}, "look", cluster_uuid=cluster_uuid)
-        except MessagingException:
-            return
+            self._client.cast({}, "look", cluster_uuid=cluster_uuid)
+        except Exception:  # whatever it is, conductors look by themselves, too
+            LOG.info("no nudge cluster=%s", cluster_uuid, exc_info=True)
 
     def sign(self, context: Context, cluster_uuid: str, csr: str, ttl: int | None) -> str:
         """A client certificate, PEM. ``ttl`` in seconds, None: the operator's default."""

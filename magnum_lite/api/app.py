@@ -12,6 +12,7 @@ from magnum_lite.api import etags, routes
 from magnum_lite.api.engine import core, pecan
 from magnum_lite.api.hooks import RequestHook
 from magnum_lite.cloud.lookups import CloudLookups
+from magnum_lite.db.interruptions import again
 from magnum_lite.db.session import Database
 from magnum_lite.policy import Policy
 from magnum_lite.rpc import Conductors
@@ -31,7 +32,7 @@ class Root:
         wanted = request.environ.get("HTTP_IF_NONE_MATCH" if reads else "HTTP_IF_MATCH")
         if wanted and not reads and (reader := etags.seen(route, routes.ROUTES)):
             call = etags.guarded(wanted, reader, call, arguments)
-        answer = route.handler(call, *arguments)
+        answer = again(lambda: route.handler(call, *arguments))
         response.status = answer.status
         response.content_type = "application/json"
         response.headers.update(answer.headers)

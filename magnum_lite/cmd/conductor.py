@@ -6,7 +6,7 @@ from magnum_lite import concurrency, config
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run until SIGTERM; what is under way gets ten seconds, its leases end by themselves."""
+    """Run until SIGTERM; what is under way gets eight seconds, its leases end by themselves."""
     conf = config.load(sys.argv[1:] if argv is None else argv)
     concurrency.choose(conf.conductor.concurrency)
     # All that makes locks or opens sockets comes after the choice.
@@ -21,7 +21,8 @@ def main(argv: list[str] | None = None) -> int:
     service = ConductorService(make_ports(conf), rpc.transport(conf))
     service.start()
     serving.wait_for_signal()
-    service.stop(grace=10.0)
+    if not service.stop(grace=8.0):
+        serving.leave()
     return 0
 
 

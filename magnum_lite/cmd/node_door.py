@@ -21,10 +21,11 @@ def main(argv: list[str] | None = None) -> int:
     conductors = rpc.Conductors(lambda: rpc.transport(conf), timeout=conf.api.rpc_timeout)
     door = make_application(DoorDeps(conf, Database(conf.database.connection), conductors))
     options = conf.node_door
-    server = serving.serve(door, options.host, options.port, (options.cert_file, options.key_file))
+    tls = (options.cert_file, options.key_file)
+    server = serving.serve(door, options.host, options.port, tls, grace=7)
     serving.wait_for_signal()
     server.stop()
-    return 0
+    serving.leave()
 
 
 if __name__ == "__main__":

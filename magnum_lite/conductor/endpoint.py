@@ -15,6 +15,7 @@ from magnum_lite.conductor.plan import plan
 from magnum_lite.conductor.ports import Ports
 from magnum_lite.context import Context
 from magnum_lite.db import certificates, clusters, nodes
+from magnum_lite.db.interruptions import again
 from magnum_lite.db.rows import Row
 from magnum_lite.drivers import registry
 from magnum_lite.errors import Forbidden, InvalidInput, NotFound, Problem
@@ -32,7 +33,7 @@ def _answered(method: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
     @functools.wraps(method)
     def call(self: "Endpoint", _ctxt: Any, **arguments: Any) -> dict[str, Any]:
         try:
-            return {"result": method(self, **arguments)}
+            return {"result": again(lambda: method(self, **arguments))}
         except errors.MagnumLiteError as error:
             return rpc.failure(error)
         except Exception:  # the caller gets an answer, not a time-out

@@ -4,6 +4,7 @@ import concurrent.futures
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,8 @@ from magnum_lite.conductor.ports import Ports
 from magnum_lite.conductor.reconciler import reconcile
 from magnum_lite.conductor.sweeper import expire_events, sweep
 from magnum_lite.db import leases, services
+from magnum_lite.db.interruptions import again
+from magnum_lite.errors import Unavailable
 
 LOG = log.getLogger(__name__)
 BINARY = "magnum-conductor"
@@ -55,15 +58,26 @@ class ConductorService:
         for thread in self._threads:
             thread.start()
 
-    def stop(self, grace: float = 10.0) -> None:
-        """Takes no new work; what is under way gets ``grace`` seconds, and its lease if it needs longer."""
+    def stop(self, grace: float = 8.0) -> bool:
+        """Takes no new work and no new calls; what is under way gets ``grace`` seconds altogether. Whether
+        all of it ended: else the process must go without it, and its leases end by themselves.
+        """
+        end = time.monotonic() + grace
         self._stop.set()
         self._wake.set()
+        ending = threading.Thread(target=self._end_calls, name="end of calls", daemon=True)
+        ending.start()
+        for thread in (*self._threads, ending):
+            thread.join(max(0.1, end - time.monotonic()))
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        while self._busy and time.monotonic() < end:
+            time.sleep(0.05)
+        return not (self._busy or ending.is_alive())
+
+    def _end_calls(self) -> None:
         with contextlib.suppress(oslo_messaging.MessagingException):
             self._server.stop()
-        for thread in self._threads:
-            thread.join(grace)
-        self._pool.shutdown(wait=False, cancel_futures=True)
+            self._server.wait()
 
     def _loop(self) -> None:
         conf = self._ports.conf.conductor
@@ -88,7 +102,12 @@ class ConductorService:
                 if uuid in self._busy:
                     continue
                 self._busy.add(uuid)
-            self._pool.submit(self._handle, uuid, token)
+            self._submit(uuid, token)
+
+    def _submit(self, uuid: str, token: int) -> None:
+        # one that is cancelled at the end never comes to its own clean-up
+        done = self._pool.submit(self._handle, uuid, token)
+        done.add_done_callback(lambda found: self._busy.discard(uuid) if found.cancelled() else None)
 
     def _handle(self, uuid: str, token: int) -> None:
         try:
@@ -98,6 +117,8 @@ class ConductorService:
                 self._work_on(held)
         except work.LeaseLost:
             LOG.info("lease lost cluster=%s", uuid)
+        except Unavailable as error:
+            LOG.warning("reconcile interrupted cluster=%s reason=%s", uuid, error)
         except Exception:
             LOG.exception("reconcile failed cluster=%s", uuid)
         finally:
@@ -113,11 +134,11 @@ class ConductorService:
             raise
         except Exception:
             attempts = held.cluster["attempts"] + 1
-            work.release(held, min(_LONGEST_BACKOFF, 2.0**attempts), attempts=attempts)
+            again(lambda: work.release(held, min(_LONGEST_BACKOFF, 2.0**attempts), attempts=attempts))
             raise
         if wait is not None:
             self._at_point("release")
-            work.release(held, wait)
+            again(lambda: work.release(held, wait))
 
     def _beat(self) -> None:
         host = socket.gethostname()

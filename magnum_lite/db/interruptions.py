@@ -30,7 +30,10 @@ class Interrupted(Unavailable):
 
     def __init__(self, *, certain: bool, lost: bool) -> None:
         self.certain, self.lost = certain, lost
-        super().__init__("database")
+        hint = "Please try again in a moment."
+        if not certain:
+            hint = "The change may have been stored all the same: look before you try again."
+        super().__init__("database", hint)
 
 
 class _Attempt:

@@ -44,7 +44,8 @@ def main(argv: list[str]) -> int:
     serving.wait_for_signal()
     for server in servers:
         server.stop()
-    conductor.stop(grace=5.0)
+    if not conductor.stop(grace=5.0):
+        serving.leave()
     return 0
 
 

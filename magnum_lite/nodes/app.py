@@ -10,6 +10,7 @@ import webob
 from oslo_log import log
 
 from magnum_lite import errors
+from magnum_lite.db.interruptions import again
 from magnum_lite.nodes import instructions, reports
 from magnum_lite.nodes.deps import DoorDeps
 
@@ -56,7 +57,7 @@ def _answered(
         raw = request.body_file.read(MAX_BODY + 1) if request.is_body_readable else b""
         if len(raw) > MAX_BODY:
             return _error(413, "body-too-large", "The body is too large.")
-        return webob.Response(status=200, json_body=call(deps, request, raw))
+        return webob.Response(status=200, json_body=again(lambda: call(deps, request, raw)))
     except errors.MagnumLiteError as error:
         status = next((s for k, s in _STATUS.items() if isinstance(error, k)), 500)
         if status == 403:

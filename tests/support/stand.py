@@ -29,7 +29,7 @@ from magnum_lite.conductor.endpoint import Endpoint
 from magnum_lite.conductor.ports import Ports
 from magnum_lite.conductor.reconciler import reconcile
 from magnum_lite.context import Context
-from magnum_lite.db import leases, schema
+from magnum_lite.db import leases, migrations, schema
 from magnum_lite.db.session import Database
 from magnum_lite.drivers.contract import DoorSpec
 from magnum_lite.nodes.app import make_application as make_door
@@ -192,9 +192,12 @@ class Stand:
             group, _, option = name.partition("__")
             self.conf.set_override(option, value, group=group)
         self.database = Database(url)
-        with self.database.write() as connection:
-            for statement in tables():
-                connection.exec_driver_sql(statement)
+        if self.database.is_sqlite:
+            with self.database.write() as connection:
+                for statement in tables():
+                    connection.exec_driver_sql(statement)
+        else:
+            migrations.upgrade(self.database)
         self.stacks = RecordingStacks()
         self.lookups = MemoryLookups()
         self.offset = 0.0
