@@ -96,7 +96,7 @@ class Endpoint:
 def sign(ports: Ports, context: Context, cluster_uuid: str, pem: str, ttl: int | None) -> str:
     """A client certificate as the caller's role allows. Raises InvalidInput, Forbidden, NotFound."""
     with ports.database.read() as connection:
-        cluster = clusters.by_uuid(connection, cluster_uuid)
+        cluster = clusters.for_signing(connection, cluster_uuid)
         reserved = nodes.hostnames(connection, cluster_uuid)
         known = certificates.authorities(connection, cluster_uuid)
     if cluster is None:

@@ -1,8 +1,8 @@
 """Engines and transactions. SQLite gets WAL, foreign keys and BEGIN IMMEDIATE for writers: two
 transactions that read and then write would otherwise fail at once with "database is locked".
 
-Servers get connections for reading of their own, which begin and end no transaction and are asked whether
-they live only when in doubt: of four round trips of a small answer, two told nothing.
+Servers get connections for reading of their own, which begin and end no transaction, and all are asked
+whether they live only when in doubt: of four round trips of a small answer, two told nothing.
 """
 
 import contextlib
@@ -76,7 +76,8 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 10, seconds: int | None = STATEMENT_SECONDS) -> None:
         parsed = make_url(url)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
-        options: dict[str, Any] = {"pool_pre_ping": not self.is_sqlite, "json_deserializer": _document}
+        # Every connection is given back with its transaction ended, here or by SQLAlchemy.
+        options: dict[str, Any] = {"pool_reset_on_return": None, "json_deserializer": _document}
         if self.is_sqlite and parsed.database in {None, "", ":memory:"}:
             options |= {"poolclass": sa.StaticPool, "connect_args": {"check_same_thread": False}}
         elif self.is_sqlite:
@@ -93,7 +94,8 @@ class Database:
             sa.event.listen(self.engine, "begin", _begin_sqlite)
         else:
             options |= {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True}
-            self.reading = sa.create_engine(parsed, **options | {"pool_pre_ping": False})
+            self.reading = sa.create_engine(parsed, **options)
+            _ask_doubtful(self.engine)
             _ask_doubtful(self.reading)
 
     @contextlib.contextmanager

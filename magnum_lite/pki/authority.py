@@ -14,7 +14,6 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from magnum_lite.pki.errors import AuthorityError, InvalidFacts
-from magnum_lite.pki.facts import describe
 from magnum_lite.pki.profiles import PreparedCertificate, subject_name
 
 BACKDATE = dt.timedelta(minutes=5)  # for clocks that are behind ours
@@ -44,6 +43,13 @@ def _utc(now: dt.datetime) -> dt.datetime:
 
 def _key_usage(*names: str) -> x509.KeyUsage:
     return x509.KeyUsage(**{name: name in names for name in _ALL_USAGES})
+
+
+def _is_ca(certificate: x509.Certificate) -> bool:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        return False
 
 
 def _new_key(key_type: str) -> SigningKey:
@@ -112,7 +118,7 @@ class Authority:
             raise AuthorityError("authority-damaged", "The authority's key is of an unknown type.")
         if key.public_key() != certificate.public_key():
             raise AuthorityError("authority-damaged", "The authority's key is not its certificate's.")
-        if not describe(certificate_pem).ca:
+        if not _is_ca(certificate):
             raise AuthorityError("authority-damaged", "The authority's certificate is not a CA's.")
         return cls(purpose, certificate, key)
 
