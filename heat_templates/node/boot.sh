@@ -5,8 +5,8 @@ set -uo pipefail
 here=$(dirname "$(readlink -f "$0")")
 # shellcheck source=door.sh
 . "$here/door.sh"
-# shellcheck source=swarm.sh
-. "$here/swarm.sh"
+# shellcheck source=/dev/null
+. "$here/$COE.sh"
 log=$STATE/boot.log
 step=boot percent=5
 
@@ -56,20 +56,20 @@ while [ ! -s "$ETC/identity.key" ]; do
 done
 
 reach engine 40 'configuring the engine'
-run bash "$here/engine.sh" || fail 'the engine did not start'
+run coe_start || fail 'the engine did not start'
 
-reach swarm 70 'waiting for the swarm'
-while [ "$(swarm_state)" != active ]; do
-    swarm_facts | report swarm 70 running 'waiting for the swarm' > "$STATE/code"
-    if run swarm_enter "$ANSWER"; then say 'entered the swarm'; fi
-    [ "$(swarm_state)" = active ] || sleep 1
+reach "$COE_STEP" 70 "waiting for $COE_PLACE"
+until coe_inside; do
+    coe_facts | report "$COE_STEP" 70 running "waiting for $COE_PLACE" > "$STATE/code"
+    if run coe_enter "$ANSWER"; then say "entered $COE_PLACE"; fi
+    coe_inside || sleep 1
 done
 
 sed -i "s/^OnUnitInactiveSec=.*/OnUnitInactiveSec=$(cat "$STATE/interval" 2> /dev/null || echo 15)s/" \
     /etc/systemd/system/magnum-lite-agent.timer
 systemctl daemon-reload
 step=ready percent=100
-until [ "$(swarm_facts | report ready 100 ok 'the node is in the swarm')" = 200 ]; do sleep 2; done
+until [ "$(coe_facts | report ready 100 ok "the node is in $COE_PLACE")" = 200 ]; do sleep 2; done
 touch "$STATE/ready"
 : > "$ETC/credential.new" && echo "$NODE_ID:" > "$ETC/credential.new" && mv "$ETC/credential.new" "$ETC/credential"
 systemctl enable --now --no-block magnum-lite-agent.timer

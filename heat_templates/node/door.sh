@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# Speaks the node door's protocol (doc/node-door.rst). Sourced by boot.sh and magnum-lite-agent.
+# Speaks the node door's protocol (doc/node-door.rst). Sourced by boot.sh and magnum-lite-agent, who
+# source the engine's own part ($COE.sh) after it.
 # Secrets pass through files, pipes and the environment, never through a command line.
 # shellcheck disable=SC2034  # SETTLED and TRY_AGAIN are for those who source this
 umask 077
@@ -38,15 +39,13 @@ answer() { jq -er "$1 // empty" "$ANSWER" 2> /dev/null; }
 # answer stay in $STATE/new and are offered again: the door knows a lost answer by them.
 # Fails with TRY_AGAIN, or with REFUSED where asking again is no use.
 enrol() {
-    local new=$STATE/new kind body code
-    for kind in identity server; do
-        [ -s "$new/$kind.key" ] || openssl ecparam -name prime256v1 -genkey -noout -out "$new/$kind.key"
-        openssl req -new -key "$new/$kind.key" -subj /CN=node -out "$new/$kind.csr"
+    local new=$STATE/new name body code
+    for name in $CERTIFICATES; do
+        [ -s "$new/$name.key" ] || openssl ecparam -name prime256v1 -genkey -noout -out "$new/$name.key"
+        openssl req -new -key "$new/$name.key" -subj /CN=node -out "$new/$name.csr"
     done
-    body=$(TOKEN=$TOKEN ROLE=$ROLE jq -nc --arg node_id "$NODE_ID" --rawfile identity "$new/identity.csr" \
-        --rawfile server "$new/server.csr" '{node_id: $node_id, identity_csr: $identity}
-        + (if env.TOKEN == "" then {} else {token: env.TOKEN} end)
-        + (if env.ROLE == "manager" then {server_csr: $server} else {} end)')
+    body=$(for name in $CERTIFICATES; do jq -Rsc --arg name "$name" '{($name): .}' "$new/$name.csr"; done |
+        TOKEN=$TOKEN jq -sc --arg node_id "$NODE_ID" '{node_id: $node_id, csrs: add} + (if env.TOKEN == "" then {} else {token: env.TOKEN} end)')
     code=$("$1" /v1/enrol "$body")
     case $code in
         200) install_certificates "$new" ;;
@@ -57,20 +56,19 @@ enrol() {
 
 # install_certificates DIR: a key moves together with its certificate, or not at all.
 install_certificates() {
-    answer .identity_cert > "$1/identity.pem" || return "$TRY_AGAIN"
-    if [ "$ROLE" = manager ]; then
-        mkdir -p /etc/docker
-        answer .server_cert > "$1/server.pem" && answer .cluster_ca > "$1/ca.pem" || return "$TRY_AGAIN"
-        mv "$1/ca.pem" /etc/docker/ca.pem
-        mv "$1/server.pem" /etc/docker/server.pem
-        mv "$1/server.key" /etc/docker/server-key.pem
-    fi
-    answer .node_ca > "$ETC/node-ca.pem" || true
+    local name
+    for name in $CERTIFICATES; do
+        answer ".certs[\"$name\"]" > "$1/$name.pem" || return "$TRY_AGAIN"
+    done
+    for name in $(answer '.cas | keys[]'); do
+        answer ".cas[\"$name\"]" > "$1/ca-$name.pem" || return "$TRY_AGAIN"
+    done
+    for name in $(answer '.secrets | keys[]'); do
+        answer ".secrets[\"$name\"]" > "$1/secret-$name"
+    done
+    mv "$1/ca-node.pem" "$ETC/node-ca.pem"
     answer .report_interval > "$STATE/interval" || true
-    if answer .registry_auth > "$1/auth"; then
-        mkdir -p /root/.docker
-        jq '{auths: map_values({auth: (.username + ":" + .password | @base64)})}' "$1/auth" > /root/.docker/config.json
-    fi
+    coe_install "$1" || return "$TRY_AGAIN"
     mv "$1/identity.pem" "$ETC/identity.pem"
     mv "$1/identity.key" "$ETC/identity.key"
     rm -f "$1"/* "$ANSWER"

@@ -1,8 +1,10 @@
 #!/bin/bash
-# Mounts the data volume at /var/lib/docker; runs each time before dockerd starts. Formats it only if it
+# Mounts the data volume where the engine keeps its data; runs each time before the engine starts. Formats it only if it
 # is blank, and refuses one that holds something else.
 set -euo pipefail
-target=/var/lib/docker
+# shellcheck source=/dev/null
+. /etc/magnum-lite/node.env
+target=${DATA_DIR:-/var/lib/docker}
 label=ml-docker
 volume=$(cat /etc/magnum-lite/volume)
 [ -n "$volume" ] || exit 0

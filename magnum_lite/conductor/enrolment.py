@@ -16,7 +16,7 @@ from magnum_lite.db import certificates, clusters, events, nodegroups, nodes
 from magnum_lite.db.rows import Row
 from magnum_lite.db.session import Connection
 from magnum_lite.drivers import assembly, registry
-from magnum_lite.drivers.contract import MASTER, ClusterSpec
+from magnum_lite.drivers.contract import ClusterSpec
 from magnum_lite.drivers.port import NodeCertificate
 from magnum_lite.errors import Conflict, Forbidden, InvalidInput, Problem
 from magnum_lite.models import renewal
@@ -41,7 +41,7 @@ def enrol(ports: Ports, request: Mapping[str, Any]) -> dict[str, Any]:
         _check_signature(node, request)
     else:
         _check_token(ports, node, str(request["token"]))
-    if node["role"] == MASTER and not node["address"]:
+    if node["role"] in registry.get(cluster["coe"]).addressed and not node["address"]:
         with ports.database.write() as connection:
             clusters.wake(connection, cluster["uuid"])
         raise Conflict("This node's addresses are not known yet.")

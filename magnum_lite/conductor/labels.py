@@ -8,7 +8,7 @@ from magnum_lite.conductor import engine as engines
 from magnum_lite.conductor.outcome import DONE, Outcome, Wait
 from magnum_lite.conductor.work import Work
 from magnum_lite.db.rows import Row
-from magnum_lite.models.nodegroup import engine_labels, label_changes
+from magnum_lite.models.nodegroup import label_changes
 from magnum_lite.native.engine import EngineRefused, EngineUnreachable
 
 LOG = log.getLogger(__name__)
@@ -19,7 +19,7 @@ def ensure_labels(work: Work) -> Outcome:
     """Done when the engine has all labels that a user may be waiting for. Name and role of the group alone
     keep nobody waiting: a master's agent sets them at its next beat.
     """
-    wanted = {g["uuid"]: engine_labels(g) for g in work.groups}
+    wanted = {g["uuid"]: work.driver.labels(g) for g in work.groups}
     behind = [n for n in work.members() if n["engine_id"] and label_changes(n, wanted[n["nodegroup_id"]])]
     _note_seen(work, behind, wanted)
     behind = [n for n in behind if label_changes(n, wanted[n["nodegroup_id"]])]

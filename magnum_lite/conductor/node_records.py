@@ -105,7 +105,7 @@ def _new(work: Work, group: Row, index: int) -> dict[str, Any]:
         "nodegroup_id": group["uuid"],
         "role": role,
         "index": index,
-        "hostname": hostname(work.uuid, work.cluster["name"], word, index),
+        "hostname": hostname(work.uuid, work.cluster["name"], word, index, work.driver.slug_length),
         "state": NodeState.PLANNED.value,
         "step": "",
         "percent": 0,

@@ -78,7 +78,7 @@ def _nodes(work: Work) -> tuple[list[str], list[str], list[Row]]:
         planned = {**group, "removed_indices": sorted(blocked)}
         wanted = missing_indices(planned, [n for n in mine if n["uuid"] not in gone])
         word = assembly.word_of(group, work.driver.words)
-        added += [hostname(work.uuid, work.cluster["name"], word, i) for i in wanted]
+        added += [hostname(work.uuid, work.cluster["name"], word, i, work.driver.slug_length) for i in wanted]
         after.append(planned)
     return added, removed, after
 

@@ -1,8 +1,9 @@
 """What all engines check of a cluster: groups, network, proxies, labels."""
 
 import ipaddress
+import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from magnum_lite.drivers import user_data
 from magnum_lite.drivers.contract import MASTER, WORKER, ClusterSpec
@@ -35,6 +36,18 @@ def groups(spec: ClusterSpec) -> Iterator[Problem]:
         for name, value in group.labels.items() if not group.is_default else ():
             if wrong := labels.check(name, value):
                 yield Problem(f"labels/{name}", f"{group.name}: {wrong}")
+
+
+def overlaps(spec: ClusterSpec, names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Labels whose ranges overlap, two at a time."""
+    known = {}
+    for name in names:
+        text = labels.value_of(spec.labels, name)
+        if text and labels.check(name, text) is None:
+            known[name] = ipaddress.ip_network(text.strip(), strict=False)
+    for one, other in itertools.combinations(known, 2):
+        if known[one].version == known[other].version and known[one].overlaps(known[other]):
+            yield one, other
 
 
 def network(spec: ClusterSpec) -> Iterator[Problem]:

@@ -12,7 +12,7 @@ WORKER = "worker"
 
 _NOT_IN_LABEL = re.compile(r"[^a-z0-9]+")
 _MARKED = re.compile(r".*-[0-9a-f]{8}")
-_SLUG_LENGTH = 20
+SLUG_LENGTH = 20
 _WORD_LENGTH = 16
 _RESERVED = frozenset({"manager", "master", "worker"})  # in host names, of the default groups
 
@@ -92,17 +92,17 @@ class ClusterSpec:
         raise KeyError(role)
 
 
-def hostname(cluster_uuid: str, cluster_name: str, word: str, index: int) -> str:
+def hostname(cluster_uuid: str, cluster_name: str, word: str, index: int, length: int = SLUG_LENGTH) -> str:
     """Name of a node: a DNS label of at most 63 characters, unique by the cluster's uuid and readable
     by its name: ``<slug>-<first 8 of the uuid>-<word>-<index>``. ``word`` is the node group's, or the
-    engine's own for the default group of a role.
+    engine's own for the default group of a role; ``length`` is the slug's, of 20 characters at most.
     """
-    return f"{hostname_prefix(cluster_uuid, cluster_name)}-{word}-{index}"
+    return f"{hostname_prefix(cluster_uuid, cluster_name, length)}-{word}-{index}"
 
 
-def hostname_prefix(cluster_uuid: str, cluster_name: str) -> str:
+def hostname_prefix(cluster_uuid: str, cluster_name: str, length: int = SLUG_LENGTH) -> str:
     """The part of ``hostname`` that all nodes of a cluster share."""
-    return f"{_slug(cluster_name) or 'bay'}-{cluster_uuid[:8].lower()}"
+    return f"{_slug(cluster_name, length) or 'bay'}-{cluster_uuid[:8].lower()}"
 
 
 def group_key(uuid: str, name: str) -> str:
@@ -132,6 +132,6 @@ def desired_indices(count: int, removed: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _slug(name: str, length: int = _SLUG_LENGTH) -> str:
+def _slug(name: str, length: int = SLUG_LENGTH) -> str:
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     return _NOT_IN_LABEL.sub("-", plain).strip("-")[:length].strip("-")

@@ -40,6 +40,8 @@ class Driver(Protocol):
     ``reader_profile``: the certificates of clients (``pki.profiles``); where ``reader_profile`` is None,
     ``reader_refused`` says why. ``conductor_profile``: the conductor's own. ``steps``: of nodes' reports, in
     order; in the last but one it enters the engine. ``join_tokens``: nodes enter by tokens that masters make.
+    ``addressed``: roles whose nodes enrol only once their addresses are known.
+    ``slug_length``: how much of a cluster's name is in its nodes' host names.
     """
 
     coe: str
@@ -53,6 +55,8 @@ class Driver(Protocol):
     conductor_profile: str
     steps: tuple[str, ...]
     join_tokens: bool
+    addressed: tuple[str, ...]
+    slug_length: int
 
     def check(self, spec: ClusterSpec) -> list[Problem]:
         """What this engine can not do, all of it at once; empty if ``stack_request`` will work.
@@ -90,6 +94,10 @@ class Driver(Protocol):
         """What else the answer to an enrolment says."""
         ...
 
+    def labels(self, group: Row) -> dict[str, str]:
+        """What is set on the nodes of a group in the engine: the user's labels, the group's name and role."""
+        ...
+
     def engine_id(self, node: Row, claimed: str) -> str | None:
         """The node's id in the engine, from its own word; None if it can't be that."""
         ...
@@ -100,6 +108,10 @@ class Driver(Protocol):
         """What this engine's nodes are told in answer to a report, besides what all are. ``members``: all
         nodes of the cluster.
         """
+        ...
+
+    def additions(self, spec: ClusterSpec, node: Row, members: Sequence[Row]) -> dict[str, Any]:
+        """What a master that is inside is told besides, for the whole cluster."""
         ...
 
     def versions(self, reported: Versions) -> dict[str, str | None]:

@@ -37,7 +37,7 @@ def _made(coe: str) -> Driver:
 
 @functools.cache
 def _factories() -> Mapping[str, Callable[[], Driver]]:
-    found: dict[str, Callable[[], Driver]] = {"swarm": _swarm}
+    found: dict[str, Callable[[], Driver]] = {"kubernetes": _kubernetes, "swarm": _swarm}
     for point in importlib.metadata.entry_points(group=GROUP):
         found[point.name] = functools.partial(_load, point)
     return found
@@ -46,6 +46,12 @@ def _factories() -> Mapping[str, Callable[[], Driver]]:
 def _load(point: importlib.metadata.EntryPoint) -> Driver:
     driver: Driver = point.load()()
     return driver
+
+
+def _kubernetes() -> Driver:
+    from magnum_lite.drivers.kubernetes import KubernetesDriver
+
+    return KubernetesDriver()
 
 
 def _swarm() -> Driver:

@@ -30,14 +30,14 @@ def facts(outputs: Mapping[str, Any], address: str) -> StackFacts:
     return StackFacts(api_address=address.format(host) if host else None, nodes=tuple(nodes), groups=groups)
 
 
-def parameters(spec: ClusterSpec) -> dict[str, Any]:
+def parameters(spec: ClusterSpec, slug_length: int) -> dict[str, Any]:
     """Of ``common/cluster.yaml``."""
 
     def label(name: str) -> str:
         return labels.value_of(spec.labels, name) or ""
 
     return {
-        "name": hostname_prefix(spec.uuid, spec.name),
+        "name": hostname_prefix(spec.uuid, spec.name, slug_length),
         **_group_parameters(spec.group(MASTER), one="manager", many="managers"),
         **_group_parameters(spec.group(WORKER), one="worker", many="workers"),
         "node_groups": {group.key: _more(group) for group in spec.groups if not group.is_default},

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from magnum_lite.drivers import checks, stack, user_data
-from magnum_lite.drivers.contract import MASTER, WORKER, ClusterSpec
+from magnum_lite.drivers.contract import MASTER, SLUG_LENGTH, WORKER, ClusterSpec
 from magnum_lite.drivers.port import NodeCertificate, Row, SecretKind, Versions
 from magnum_lite.errors import Problem
 from magnum_lite.models import labels
 from magnum_lite.models.certificate import Purpose
+from magnum_lite.models.nodegroup import engine_labels
 from magnum_lite.models.renewal import Signs
 from magnum_lite.models.stack import GROUP_PREFIX, TAG, StackFacts, StackRequest, cluster_tag
 from magnum_lite.models.status import NodeState
@@ -30,14 +31,15 @@ MACHINE = user_data.Machine(
     scripts=(
         "node/boot.sh",
         "node/door.sh",
-        "node/engine.sh",
-        "node/engine-api.py",
-        "node/swarm.sh",
+        "swarm/node/engine.sh",
+        "swarm/node/engine-api.py",
+        "swarm/node/swarm.sh",
+        "swarm/node/swarm-duties.sh",
         "node/volume.sh",
         "node/magnum-lite-agent",
     ),
     units=(
-        "node/engine-api.service",
+        "swarm/node/engine-api.service",
         "node/magnum-lite-boot.service",
         "node/magnum-lite-agent.service",
         "node/magnum-lite-agent.timer",
@@ -60,6 +62,8 @@ class SwarmDriver:
     )
     steps: tuple[str, ...] = ("boot", "enrol", "engine", "swarm", "ready")
     join_tokens = True
+    addressed: tuple[str, ...] = (MASTER,)
+    slug_length = SLUG_LENGTH
 
     def check(self, spec: ClusterSpec) -> list[Problem]:
         """All that Swarm can not do for this cluster."""
@@ -76,7 +80,7 @@ class SwarmDriver:
         return StackRequest(
             name=spec.stack_name,
             template=TEMPLATE,
-            parameters=stack.parameters(spec),
+            parameters=stack.parameters(spec, self.slug_length),
             files={
                 f"user-data-{role}": user_data.render(spec, MACHINE, settings(spec, word))
                 for role, word in self.words.items()
@@ -132,6 +136,12 @@ class SwarmDriver:
             }
         }
 
+    def labels(self, group: Row) -> dict[str, str]:
+        """In Docker's own form of a name in reverse DNS: a constraint takes no "/" in the name of a label
+        (SwarmKit's manager/constraint).
+        """
+        return engine_labels(group)
+
     def engine_id(self, node: Row, claimed: str) -> str | None:  # noqa: ARG002  the port's word
         """SwarmKit's own ids."""
         return claimed if re.fullmatch(r"[a-z0-9]{1,64}", claimed) else None
@@ -151,6 +161,10 @@ class SwarmDriver:
         first = min(masters, key=lambda m: int(m["index"]), default=None)
         return {"init_swarm": True} if first is not None and first["uuid"] == node["uuid"] else {}
 
+    def additions(self, spec: ClusterSpec, node: Row, members: Sequence[Row]) -> dict[str, Any]:  # noqa: ARG002
+        """A swarm has none."""
+        return {}
+
     def versions(self, reported: Versions) -> dict[str, str | None]:
         """Engine and containers are one."""
         return {"coe_version": reported.get("docker"), "container_version": reported.get("docker")}
@@ -160,6 +174,8 @@ def settings(spec: ClusterSpec, word: str) -> dict[str, str]:
     """``node.env`` of managers or workers."""
     return {
         **user_data.settings(spec, word),
+        "COE": "swarm",
+        "CERTIFICATES": "identity server" if word == "manager" else "identity",
         "STORAGE_DRIVER": spec.docker_storage_driver or "",
         "REGISTRY_MIRROR": labels.value_of(spec.labels, "registry_mirror") or "",
     }

@@ -11,11 +11,12 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Literal
 
-Kind = Literal["str", "int", "bool", "cidr", "cidrs", "map", "url", "ports", "auth"]
+Kind = Literal["str", "int", "bool", "cidr", "cidrs", "map", "url", "ports", "auth", "version", "prefix"]
 Feeds = Literal["heat", "node", "service", "nothing"]
 
 ALL = frozenset({"swarm", "kubernetes"})
 SWARM = frozenset({"swarm"})
+KUBERNETES = frozenset({"kubernetes"})
 
 _TRUE = frozenset({"true", "1", "yes", "on", "t", "y"})
 _FALSE = frozenset({"false", "0", "no", "off", "f", "n"})
@@ -27,6 +28,8 @@ _OPEN_LABELS = ("topology.kubernetes.io/region", "topology.kubernetes.io/zone",
                 "kubernetes.io/hostname", "kubernetes.io/arch", "kubernetes.io/os")  # fmt: skip
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?(?:/[\w./-]*)?")
 _URL = re.compile(r"https?://[^\s'\"\\\x00-\x1f\x7f`$]+")
+_VERSION = re.compile(r"v[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}(?:-[a-z0-9.]{1,30})?")
+_PREFIX = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::[0-9]{1,5})?(?:/[a-z0-9._-]+)*/?")
 _PORTS = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?(?:/(tcp|udp))?")
 
 
@@ -67,6 +70,19 @@ _ENTRIES = (
     Label(name="registry_auth", kind="auth", coes=SWARM, feeds="service", secret=True,
           meaning="Credentials for private registries, host=user:password,…; given to a node when it enrols,"
                   " for the docker command of its root user."),
+    Label(name="kube_tag", kind="version", coes=KUBERNETES, feeds="node", default="v1.36.3",
+          meaning="Version of Kubernetes, as v1.36.3; v1.34 and newer are run."),
+    Label(name="kube_mirror", kind="url", coes=KUBERNETES, feeds="node",
+          meaning="Web server that programs and images come from (doc/kubernetes-mirror.rst); the projects'"
+                  " own sites if absent."),
+    Label(name="container_infra_prefix", kind="prefix", coes=KUBERNETES, feeds="node",
+          meaning="Registry and path that take the place of the public registries for the bay's own images."),
+    Label(name="pods_network_cidr", kind="cidr", coes=KUBERNETES, feeds="node", default="10.100.0.0/16",
+          meaning="Range of the pods; each node gets a /24 of it."),
+    Label(name="service_cluster_ip_range", kind="cidr", coes=KUBERNETES, feeds="node",
+          default="10.254.0.0/16", meaning="Range of the services."),
+    Label(name="cgroup_driver", kind="str", coes=KUBERNETES, feeds="node", choices=("systemd", "cgroupfs"),
+          meaning="Of kubelet and containerd; systemd where the image has cgroup v2 if absent."),
     Label(name="cvmfs", kind="bool", default="false", feeds="nothing",
           meaning="CVMFS on the nodes: taken, not offered yet."),
     # What templates of other installations carry. They are taken without a warning and do nothing here.
@@ -213,7 +229,20 @@ def _url(text: str) -> str:
     return text
 
 
+def _version(text: str) -> str:
+    if _VERSION.fullmatch(text) is None:
+        raise ValueError(f"must be a version as v1.36.3, not {text!r}")
+    return text
+
+
+def _prefix(text: str) -> str:
+    if _PREFIX.fullmatch(text) is None:
+        raise ValueError("must be a registry and a path, as registry.example.org/kubernetes")
+    return text
+
+
 _READERS: Mapping[Kind, Callable[[str], object]] = {
     "str": str, "int": _int, "bool": parse_bool, "cidr": _cidr, "cidrs": parse_cidrs, "url": _url,
-    "map": parse_node_labels, "ports": parse_ports, "auth": parse_registry_auth,
+    "map": parse_node_labels, "ports": parse_ports, "auth": parse_registry_auth, "version": _version,
+    "prefix": _prefix,
 }  # fmt: skip

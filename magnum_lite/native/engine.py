@@ -11,7 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 GROUP = "magnum_lite.engines"
-_OWN = {"swarm": "magnum_lite.native.docker:SwarmEngine"}
+_OWN = {
+    "kubernetes": "magnum_lite.native.kubernetes:KubernetesEngine",
+    "swarm": "magnum_lite.native.docker:SwarmEngine",
+}
 
 
 class EngineError(Exception):

@@ -1,4 +1,4 @@
-"""Mutual TLS for the docker SDK without key files on a disk.
+"""Mutual TLS for requests and the docker SDK, which is built on it, without key files on a disk.
 
 OpenSSL, as Python binds it, reads a client's key from a path only; a memfd has one and no disk behind it.
 The context is the whole of what is trusted: requests would otherwise add the machine's public CAs to it.
@@ -84,6 +84,21 @@ class _Nowhere(HTTPAdapter):
         raise requests.exceptions.InvalidSchema("An engine is asked over TLS only.", request=request)
 
 
+def client_session(context: ssl.SSLContext) -> requests.Session:
+    """HTTPS by this context and nothing else."""
+    session = requests.Session()
+    _confine(session, context)
+    return session
+
+
+def _confine(session: requests.Session, context: ssl.SSLContext) -> None:
+    session.trust_env = False  # no proxy, no CA bundle, no .netrc of the conductor's own machine
+    session.proxies = {}
+    session.max_redirects = 0
+    session.mount("http://", _Nowhere())
+    session.mount("https://", _ContextAdapter(context))
+
+
 class ContextTLS(TLSConfig):
     """The docker SDK's hook for TLS settings, used to mount our adapter before its first request."""
 
@@ -93,8 +108,4 @@ class ContextTLS(TLSConfig):
 
     def configure_client(self, client: Any) -> None:
         """Called by the SDK's client while it is being made."""
-        client.trust_env = False  # no proxy, no CA bundle, no .netrc of the conductor's own machine
-        client.proxies = {}
-        client.max_redirects = 0
-        client.mount("http://", _Nowhere())
-        client.mount("https://", _ContextAdapter(self._context))
+        _confine(client, self._context)

@@ -6,9 +6,11 @@ from typing import Any
 
 from magnum_lite.db import certificates, nodegroups, nodes
 from magnum_lite.db.rows import Row
-from magnum_lite.drivers import registry
+from magnum_lite.drivers import assembly, registry
+from magnum_lite.drivers.contract import ClusterSpec, DoorSpec
+from magnum_lite.drivers.port import Driver
 from magnum_lite.models import renewal
-from magnum_lite.models.nodegroup import engine_labels, label_changes
+from magnum_lite.models.nodegroup import label_changes
 from magnum_lite.models.status import NodeState
 from magnum_lite.nodes.deps import DoorDeps
 
@@ -28,7 +30,8 @@ def for_node(deps: DoorDeps, node: Row, cluster: Row) -> dict[str, Any]:
     driver = registry.get(cluster["coe"])
     out |= driver.instructions(node, members, lambda: deps.conductors.join_token(node["uuid"]))
     if node["engine_id"] and node["step"] == "ready" and node["role"] == "master":
-        out |= _engine_work(members, groups)
+        out |= _engine_work(driver, members, groups)
+        out |= driver.additions(_spec(deps, cluster, groups), node, members)
     if node["step"] == "ready":
         if renewal.is_due(node, cluster["renewal"], known, deps.clock()):
             out["renew"] = True
@@ -37,9 +40,15 @@ def for_node(deps: DoorDeps, node: Row, cluster: Row) -> dict[str, Any]:
     return out
 
 
-def _engine_work(members: list[Row], groups: list[Row]) -> dict[str, Any]:
+def _spec(deps: DoorDeps, cluster: Row, groups: list[Row]) -> ClusterSpec:
+    """Of the cluster itself: nobody asks for its stack here."""
+    door = DoorSpec(url=deps.conf.node_door.url, ca_pem="")
+    return assembly.cluster_spec(cluster, groups, door=door, longest_timeout=deps.conf.conductor.max_timeout)
+
+
+def _engine_work(driver: Driver, members: list[Row], groups: list[Row]) -> dict[str, Any]:
     """What a master does for a conductor that can't reach the engine itself."""
-    wanted = {g["uuid"]: engine_labels(g) for g in groups}
+    wanted = {g["uuid"]: driver.labels(g) for g in groups}
     labels = {
         m["engine_id"]: changes
         for m in members

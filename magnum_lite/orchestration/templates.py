@@ -8,6 +8,9 @@ is no file on disk stays as it is and must come with the request: that is how dr
 Heat has no loop over resources. A template's pattern ``x-node-group`` becomes a resource and an output for
 each entry of the request's parameter ``node_groups``, by whose name they go; all other keys that begin with
 ``x-`` only hold what is used elsewhere in the file, and are left out.
+
+Engines share most of a template: ``x-template`` names the file that a template is made of, ``x-words`` what
+stands there for ``%word%``; what the template has itself is added, in the place of what has the same name.
 """
 
 import dataclasses
@@ -26,6 +29,7 @@ GROUPS = "node_groups"  # the parameter: resource name -> what the node group is
 
 _NESTED = (".yaml", ".template")
 _PATTERN, _GROUP = "x-node-group", "%group%"
+_BASE, _WORDS = "x-template", "x-words"
 
 
 class _Loader(yaml.SafeLoader):
@@ -65,6 +69,12 @@ def _references(value: Any) -> Iterator[tuple[dict[str, Any], str]]:
     elif isinstance(value, list):
         for child in value:
             yield from _references(child)
+
+
+def _over(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """``own`` over ``base``, mapping by mapping."""
+    both = [key for key in own if isinstance(own[key], dict) and isinstance(base.get(key), dict)]
+    return {**base, **own, **{key: _over(base[key], own[key]) for key in both}}
 
 
 class Templates:
@@ -109,9 +119,24 @@ class Templates:
         return {**loaded.files, **extra}
 
     def _read(self, path: str, files: dict[str, str], expected: set[str]) -> dict[str, Any]:
-        document = yaml.load((self._root / path).read_text(), Loader=_Loader)  # noqa: S506  # nosec B506
+        return self._resolved(path, self._document(path, {}), files, expected)
+
+    def _document(self, path: str, words: Mapping[str, Any]) -> dict[str, Any]:
+        text = (self._root / path).read_text()
+        for word, value in words.items():
+            text = text.replace(f"%{word}%", str(value))
+        document = yaml.load(text, Loader=_Loader)  # noqa: S506  # nosec B506
         # Anchors make one object of several: rewriting it twice would resolve a path twice.
         document = json.loads(json.dumps(document))
+        base = document.pop(_BASE, None)
+        if base is None:
+            return document
+        base = posixpath.normpath(posixpath.join(posixpath.dirname(path), base))
+        return _over(self._document(base, document.pop(_WORDS, {})), document)
+
+    def _resolved(
+        self, path: str, document: dict[str, Any], files: dict[str, str], expected: set[str]
+    ) -> dict[str, Any]:
         for holder, key in _references(document):
             target = posixpath.normpath(posixpath.join(posixpath.dirname(path), holder[key]))
             if target.startswith("..") or not (self._root / target).is_file():

@@ -64,10 +64,41 @@ DOCKER_SERVER = Profile("docker-server", "cluster", ("serverAuth",), server_name
 NODE_IDENTITY = Profile("node-identity", "node", ("clientAuth",), person=False)
 KUBERNETES_ADMIN = Profile("kubernetes-admin", "cluster", ("clientAuth",), ("system:masters",))
 KUBERNETES_VIEWER = Profile("kubernetes-viewer", "cluster", ("clientAuth",), ("magnum-lite:viewers",))
+# The API servers and the kubelets. serverAuth only: none of them is a client by this certificate.
+KUBERNETES_SERVER = Profile("kubernetes-server", "cluster", ("serverAuth",), server_names=True, person=False)
+# CN system:node:<name>; the node authorizer and NodeRestriction know a kubelet by both.
+KUBELET = Profile("kubelet", "cluster", ("clientAuth",), ("system:nodes",), person=False)
+# CN system:kube-…: users that Kubernetes' own roles are bound to.
+KUBERNETES_COMPONENT = Profile("kubernetes-component", "cluster", ("clientAuth",), person=False)
+KUBELET_CALLER = Profile(
+    "kubelet-caller", "cluster", ("clientAuth",), ("magnum-lite:kubelet-api",), person=False
+)
+# A master applies add-ons; it holds etcd, so this gives it no power that it has not got.
+KUBERNETES_MASTER = Profile(
+    "kubernetes-master", "cluster", ("clientAuth",), ("system:masters",), person=False
+)
+# Members are each other's clients, and a member's gateway is its own client.
+ETCD_MEMBER = Profile("etcd-member", "etcd", ("serverAuth", "clientAuth"), server_names=True, person=False)
+ETCD_CLIENT = Profile("etcd-client", "etcd", ("clientAuth",), person=False)
+FRONT_PROXY = Profile("front-proxy", "front-proxy", ("clientAuth",), person=False)
 
 PROFILES = {
     profile.name: profile
-    for profile in (DOCKER_CLIENT, DOCKER_SERVER, NODE_IDENTITY, KUBERNETES_ADMIN, KUBERNETES_VIEWER)
+    for profile in (
+        DOCKER_CLIENT,
+        DOCKER_SERVER,
+        NODE_IDENTITY,
+        KUBERNETES_ADMIN,
+        KUBERNETES_VIEWER,
+        KUBERNETES_SERVER,
+        KUBELET,
+        KUBERNETES_COMPONENT,
+        KUBELET_CALLER,
+        KUBERNETES_MASTER,
+        ETCD_MEMBER,
+        ETCD_CLIENT,
+        FRONT_PROXY,
+    )
 }
 
 

@@ -24,6 +24,12 @@ VALUES = {
     "availability_zone": "zone-1",
     "nodes_affinity_policy": "none",
     "registry_mirror": "https://mirror.example.org",
+    "kube_tag": "v1.37.2",
+    "kube_mirror": "https://mirror.example.org",
+    "container_infra_prefix": "registry.example.org/bays",
+    "pods_network_cidr": "10.111.0.0/16",
+    "service_cluster_ip_range": "10.112.0.0/16",
+    "cgroup_driver": "cgroupfs",
 }
 
 drivers = pytest.mark.parametrize("coe", registry.engines())

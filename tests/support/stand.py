@@ -3,20 +3,16 @@ door applications; Heat and the cloud's look-ups are their in-memory twins, node
 that speak the door's protocol with real keys.
 """
 
-import base64
 import functools
 import hashlib
 import itertools
 import json
 import secrets
 import time
+import types
 from pathlib import Path
 
 import webtest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from oslo_config import cfg
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
@@ -38,6 +34,8 @@ from magnum_lite.orchestration.memory import MemoryStacks
 from magnum_lite.pki.sealing import Sealer
 from magnum_lite.policy import Policy
 from magnum_lite.services.deps import Deps
+from tests.support.kube_node import SimulatedKubeNode
+from tests.support.node import SimulatedNode
 
 PROJECT, OTHER = "a" * 32, "b" * 32
 
@@ -93,76 +91,6 @@ class Direct:
 
     def join_token(self, node_id):
         return self._call("join_token", node_id=node_id)
-
-
-class SimulatedNode:
-    """One machine: enrols with its credential, then reports step by step."""
-
-    def __init__(self, door, credential, role, clock=time.time):
-        self.node_id, self.token = credential.split(":")
-        self.door, self.role, self.clock = door, role, clock
-        self.key = ec.generate_private_key(ec.SECP256R1())
-        self.engine_id = secrets.token_hex(12)
-        self.identity = None
-        self.swarm = False
-        self.labels, self.availability, self.state = {}, "active", "ready"
-        self.last = 0.0
-        self.alive = True  # False: it says nothing any more
-        self.loses_answers = False  # of renewals
-        self.kept_keys = None  # of a renewal whose answer it did not get
-
-    def csr(self, key=None, name="node"):
-        key = key or self.key
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        built = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
-        return built.public_bytes(serialization.Encoding.PEM).decode()
-
-    def enrol(self, **more):
-        body = {"node_id": self.node_id, "token": self.token, "identity_csr": self.csr()}
-        if self.role == "master":
-            body["server_csr"] = self.csr(ec.generate_private_key(ec.SECP256R1()))
-        answer = self.door.post_json("/v1/enrol", body | more, expect_errors=True)
-        if answer.status_int == 200:
-            self.identity = answer.json
-        return answer
-
-    def signed(self, body, stamp=None, key=None):
-        stamp = f"{max(self.clock(), self.last + 1e-4) if stamp is None else stamp:.6f}"
-        self.last = max(self.last, float(stamp))
-        raw = json.dumps(body).encode()
-        signature = (key or self.key).sign(stamp.encode() + b"\n" + raw, ec.ECDSA(hashes.SHA256()))
-        sent = {
-            "X-Node-Id": self.node_id,
-            "X-Node-Timestamp": stamp,
-            "X-Node-Signature": base64.b64encode(signature).decode(),
-        }
-        return raw, sent
-
-    def report(self, step, percent, state="running", stamp=None, **more):
-        raw, sent = self.signed({"step": step, "percent": percent, "state": state} | more, stamp)
-        return self.door.post(
-            "/v1/report", raw, headers=sent, content_type="application/json", expect_errors=True
-        )
-
-    def renew(self):
-        """New keys and certificates, signed for with the old key; as door.sh does it."""
-        self.kept_keys = self.kept_keys or ec.generate_private_key(ec.SECP256R1())
-        body = {"node_id": self.node_id, "identity_csr": self.csr(self.kept_keys)}
-        if self.role == "master":
-            body["server_csr"] = self.csr(ec.generate_private_key(ec.SECP256R1()))
-        raw, sent = self.signed(body)
-        answer = self.door.post(
-            "/v1/enrol", raw, headers=sent, content_type="application/json", expect_errors=True
-        )
-        if answer.status_int == 200 and not self.loses_answers:
-            self.key, self.kept_keys, self.identity = self.kept_keys, None, answer.json
-        return answer
-
-    def served(self):
-        """What its API would show."""
-        serial = x509.load_pem_x509_certificate(self.identity["server_cert"].encode()).serial_number
-        trust = hashlib.sha256(self.identity["cluster_ca"].replace("\n", "").encode()).hexdigest()
-        return {"server": f"{serial:X}", "trust": trust}
 
 
 class RecordingStacks(MemoryStacks):
@@ -279,8 +207,9 @@ class Stand:
             records = {r["uuid"]: dict(r) for r in connection.execute(schema.node.select()).mappings()}
         for name, credential in self.credentials().items():
             if name not in self.machines and credential.split(":")[0] in records:
-                role = records[credential.split(":")[0]]["role"]
-                self.machines[name] = SimulatedNode(self.door, credential, role, self.clock)
+                record = records[credential.split(":")[0]]
+                kind = self._kinds[self._coe(record["cluster_id"])]
+                self.machines[name] = kind(self.door, credential, record["role"], self.clock)
         for node in list(self.machines.values()):
             if node.node_id in records and only(records[node.node_id]):
                 self.step(node)
@@ -297,8 +226,18 @@ class Stand:
                 out |= {credential.split(":")[0]: credential for credential in found}
         return out
 
+    _kinds = types.MappingProxyType({"swarm": SimulatedNode, "kubernetes": SimulatedKubeNode})
+
+    def _coe(self, cluster_id):
+        with self.database.read() as connection:
+            query = schema.metadata.tables["cluster"].select().where(schema.cluster.c.uuid == cluster_id)
+            return connection.execute(query).mappings().one()["coe"]
+
     def step(self, node):
         if not node.alive:
+            return
+        if isinstance(node, SimulatedKubeNode):
+            node.step([n for n in self.machines.values() if isinstance(n, SimulatedKubeNode)])
             return
         if node.identity is None:
             node.enrol()

@@ -19,7 +19,7 @@ from magnum_lite import paths
 from magnum_lite.pki import authority, csr, profiles
 from magnum_lite.pki.requests import client_request
 
-PROGRAM = paths.heat_templates() / "node/engine-api.py"
+PROGRAM = paths.heat_templates() / "swarm/node/engine-api.py"
 NOW, YEAR = dt.datetime.now(dt.UTC), dt.timedelta(days=365)
 REFUSED = (ssl.SSLError, ConnectionError, EOFError)
 

@@ -13,11 +13,12 @@ import subprocess
 import pytest
 
 from magnum_lite import paths
-from magnum_lite.drivers import swarm, user_data
+from magnum_lite.drivers import registry, swarm, user_data
 from tests.support.bay_spec import spec
 
-NODE = paths.heat_templates() / "node"
-SCRIPTS = sorted(p for p in NODE.iterdir() if p.suffix in {".sh", ""})
+ROOT = paths.heat_templates()
+NODE = ROOT / "swarm" / "node"
+SCRIPTS = sorted(p for where in ROOT.glob("**/node") for p in where.iterdir() if p.suffix in {".sh", ""})
 
 UNITS = {
     "debian": "[Service]\nType=notify\nEnvironmentFile=-/etc/default/docker\n"
@@ -32,7 +33,10 @@ UNITS = {
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda p: p.name)
 def test_shellcheck_finds_nothing(script):
     run = subprocess.run(
-        ["shellcheck", "-x", "-P", NODE, script], check=False, capture_output=True, text=True
+        ["shellcheck", "-x", "-P", f"{script.parent}:{ROOT}/node", script],
+        check=False,
+        capture_output=True,
+        text=True,
     )
     assert run.returncode == 0, run.stdout
 
@@ -57,10 +61,11 @@ def test_scripts_are_short_and_do_what_was_learnt(script):
     assert "2375" not in text
 
 
-def test_every_script_and_unit_reaches_the_node():
-    rendered = user_data.render(spec(), swarm.MACHINE, {})
-    for path in NODE.iterdir():
-        assert f"/{path.name}" in rendered, f"{path.name} is not in the user data"
+def test_every_script_and_unit_reaches_some_node():
+    for path in ROOT.glob("**/node/*"):
+        requests = [registry.get(coe).stack_request(spec()) for coe in registry.engines()]
+        texts = [text for request in requests for text in request.files.values()]
+        assert any(f"/{path.name}" in text for text in texts), f"{path.name} is in nobody's user data"
 
 
 @pytest.fixture
@@ -70,6 +75,8 @@ def machine(tmp_path):
     for directory in (etc / "magnum-lite", etc / "docker", etc / "systemd/system", fakes):
         directory.mkdir(parents=True)
     (etc / "magnum-lite/volume").write_text("")
+    for name in swarm.MACHINE.scripts:  # in one directory, as on a node
+        shutil.copy(ROOT / name, tmp_path)
     for name, answer in (
         ("systemctl", f'echo "$*" >> /etc/calls; [ "$1" != show ] || echo {unit}'),
         ("journalctl", ""),
@@ -81,7 +88,7 @@ def machine(tmp_path):
     def run(role, of, unit_text):
         unit.write_text(unit_text)
         (etc / "magnum-lite/node.env").write_text(user_data.environment(swarm.settings(of, role)))
-        inside = f"mount --bind {etc} /etc && exec bash {NODE}/engine.sh"
+        inside = f"mount --bind {etc} /etc && exec bash {tmp_path}/engine.sh"
         done = subprocess.run(
             ["unshare", "--mount", "bash", "-c", inside],
             env=os.environ | {"PATH": f"{fakes}:{os.environ['PATH']}"},
@@ -141,7 +148,7 @@ def test_what_leaves_the_node_opens_nothing(tmp_path):
         "a SWMTKN-1-abc-def b\n-----BEGIN EC PRIVATE KEY-----\nsecret\n-----END EC PRIVATE KEY-----\n"
         "get http://bob:hunter22@proxy/ \x1b[31mred\x07 tok123abc\n"
     )
-    door = (NODE / "door.sh").read_text()
+    door = (ROOT / "node/door.sh").read_text()
     redact = door[door.index("redact() {") :]
     run = subprocess.run(
         ["bash", "-c", f"TOKEN=tok123abc\n{redact}\nredact"],
@@ -157,12 +164,12 @@ def test_labels_are_added_changed_and_taken_away(tmp_path):
     (tmp_path / "node.json").write_text(json.dumps(node))
     order = tmp_path / "order.json"
     program = f"""
-        STATE={tmp_path}; . {NODE}/swarm.sh
+        STATE={tmp_path} ROLE=manager; . {NODE}/swarm.sh; . {NODE}/swarm-duties.sh
         engine() {{
             echo "$1 $2" >> "$STATE/calls"
             if [ "$1" = GET ]; then cat "$STATE/node.json"; else cp "${{4#@}}" "$STATE/posted.json"; fi
         }}
-        swarm_instructions "$STATE/order.json"
+        coe_obey "$STATE/order.json"
     """
 
     def run(labels):

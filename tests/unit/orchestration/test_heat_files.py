@@ -97,6 +97,8 @@ def test_a_pattern_becomes_a_resource_and_an_output_for_each_node_group(template
 def test_the_products_own_templates_load():
     own = Templates()
     for path in sorted(paths.heat_templates().glob("*/cluster.yaml")):
+        if path.parent.name == "common":
+            continue  # what the engines' own are made of
         loaded = own.load(f"{path.parent.name}/cluster.yaml")
         assert all(not name.startswith((".", "/")) for name in (*loaded.files, *loaded.expected))
         assert (

@@ -1,5 +1,25 @@
 # shellcheck shell=bash
-# The swarm as this node sees it, over the engine's own socket. Sourced by boot.sh and magnum-lite-agent.
+# What boot.sh and magnum-lite-agent ask of an engine, answered for Swarm over the engine's own socket.
+# shellcheck disable=SC2034  # for those who source this
+COE_STEP=swarm COE_PLACE='the swarm' COE_UNITS=docker.service
+
+# coe_start: the engine, outside of any swarm yet.
+# shellcheck disable=SC2154  # here is of those who source this
+coe_start() { bash "$here/engine.sh"; }
+
+# coe_install DIR: what came with an enrolment. engine-api.py shows it from its next connection on.
+coe_install() {
+    [ "$ROLE" != manager ] || {
+        mkdir -p /etc/docker
+        mv "$1/ca-cluster.pem" /etc/docker/ca.pem
+        mv "$1/server.pem" /etc/docker/server.pem
+        mv "$1/server.key" /etc/docker/server-key.pem
+    }
+    if answer .registry_auth > "$1/auth"; then
+        mkdir -p /root/.docker
+        jq '{auths: map_values({auth: (.username + ":" + .password | @base64)})}' "$1/auth" > /root/.docker/config.json
+    fi
+}
 
 # engine METHOD PATH [curl options]: a call of the Docker API; fails with the engine's message.
 engine() {
@@ -15,10 +35,11 @@ own_address() {
         --output /dev/null --write-out '%{local_ip}' "$DOOR_URL/"
 }
 
+coe_inside() { [ "$(swarm_state)" = active ]; }
 swarm_state() { engine GET /info | jq -r '.Swarm.LocalNodeState'; }
 
-# swarm_enter FILE: what the door's answer in FILE says, init or join; fails if it says neither yet.
-swarm_enter() {
+# coe_enter FILE: what the door's answer in FILE says, init or join; fails if it says neither yet.
+coe_enter() {
     local address path filter
     [ -s "$1" ] || return 1 # jq 1.6 calls an empty file true
     if jq -e .init_swarm "$1" > /dev/null; then
@@ -40,7 +61,8 @@ swarm_enter() {
     return 1
 }
 
-# swarm_facts: what a report says of engine and swarm, as one JSON object.
+# coe_facts: what a report says of engine and swarm, as one JSON object.
+coe_facts() { swarm_facts | served; }
 swarm_facts() {
     local free
     free=$(df --output=avail --block-size=1 /var/lib/docker 2> /dev/null | tail -n 1)
@@ -61,38 +83,12 @@ swarm_facts() {
             labels: (.Spec.Labels // {})}]} else {} end)'
 }
 
-# swarm_change ID FILTER [jq options]: sets a swarm node's spec; FILTER turns the old spec into the new.
-swarm_change() {
-    local id=$1 filter=$2 node
-    shift 2
-    node=$(engine GET "/nodes/$id") || return 1
-    jq -c "$@" ".Spec as \$old | .Spec | $filter | if . == \$old then empty else . end" <<< "$node" \
-        > "$STATE/spec.json"
-    [ -s "$STATE/spec.json" ] || return 0 # it is so already
-    engine POST "/nodes/$id/update?version=$(jq .Version.Index <<< "$node")" --data-binary "@$STATE/spec.json"
-}
-
-# rotate_join_tokens DIGEST: replaces both, if they are still those that DIGEST names.
-rotate_join_tokens() {
-    local swarm
-    [ -n "$1" ] && swarm=$(engine GET /swarm) || return 1
-    [ "$(jq -j .JoinTokens.Worker <<< "$swarm" | sha256sum | cut -d' ' -f1)" = "$1" ] || return 0
-    jq -c .Spec <<< "$swarm" | engine POST "/swarm/update?version=$(jq .Version.Index <<< "$swarm")&rotateWorkerToken=true&rotateManagerToken=true" --data-binary @-
-}
-
-# swarm_instructions FILE: labels, drains, removals and new join tokens that the door's answer asks of a manager.
-swarm_instructions() {
-    local id
-    for id in $(jq -r '.set_labels // {} | keys[] | select(test("^[a-z0-9]+$"))' "$1"); do
-        # shellcheck disable=SC2016  # jq's variables
-        swarm_change "$id" '.Labels = ((.Labels // {}) + $labels[0].set_labels[$id] | del(..|nulls))' \
-            --arg id "$id" --slurpfile labels "$1" || true
-    done
-    for id in $(jq -r '.drain // [] | .[] | select(test("^[a-z0-9]+$"))' "$1"); do
-        swarm_change "$id" '.Availability = "drain"' || true
-    done
-    for id in $(jq -r '.remove // [] | .[] | select(test("^[a-z0-9]+$"))' "$1"); do
-        engine DELETE "/nodes/$id?force=true" || true
-    done
-    rotate_join_tokens "$(jq -r '.rotate_join_tokens // empty' "$1")" || true
+# served: the facts on stdin, and what a manager's API shows and trusts. The new certificates are in use then.
+served() {
+    local serial trust
+    [ "$ROLE" = manager ] || { cat; return; }
+    serial=$(timeout 10 openssl s_client -connect 127.0.0.1:2376 < /dev/null 2> /dev/null |
+        openssl x509 -noout -serial 2> /dev/null | cut -d= -f2)
+    trust=$(tr -d '\n' < /etc/docker/ca.pem | sha256sum | cut -d' ' -f1)
+    jq -c --arg serial "$serial" --arg trust "$trust" '. + {served: {server: $serial, trust: $trust}}'
 }

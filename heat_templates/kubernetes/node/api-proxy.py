@@ -1,0 +1,71 @@
+#!/usr/bin/python3
+"""The way of a worker to the API: a connection to 127.0.0.1:6443 goes to a master that answers, untouched (TLS
+ends at the API server). A file has the masters, an address a line, and is read for each connection. Standard
+library only, of Python 3.7 or newer.
+"""
+
+import asyncio
+import random
+import sys
+from pathlib import Path
+
+MASTERS = Path(sys.argv[1] if len(sys.argv) > 1 else "/etc/magnum-lite-masters")
+LISTEN = ("127.0.0.1", int(sys.argv[2]) if len(sys.argv) > 2 else 6443)
+PORT, CONNECT, CHUNK = int(sys.argv[3]) if len(sys.argv) > 3 else 6443, 3.0, 1 << 16
+well = []  # masters that answered last time come first
+
+
+async def connect():
+    """To a master that answers; None if none does."""
+    try:
+        known = MASTERS.read_text().split()
+    except OSError:
+        known = []
+    random.shuffle(known)
+    for address in sorted(known, key=lambda a: a not in well):
+        try:
+            found = await asyncio.wait_for(asyncio.open_connection(address, PORT), CONNECT)
+        except (OSError, asyncio.TimeoutError):
+            if address in well:
+                well.remove(address)
+            continue
+        if address not in well:
+            well.append(address)
+        return found
+    return None
+
+
+async def pump(reader, writer):
+    """One direction, until it ends."""
+    try:
+        while True:
+            data = await reader.read(CHUNK)
+            if not data:
+                break
+            writer.write(data)
+            await writer.drain()
+        if writer.can_write_eof():
+            writer.write_eof()
+    except OSError:
+        pass
+
+
+async def serve(reader, writer):
+    """One connection."""
+    found = await connect()
+    if found is not None:
+        both = [asyncio.ensure_future(pump(reader, found[1])), asyncio.ensure_future(pump(found[0], writer))]
+        # An answer may go on after the question has ended, but not the reverse: the API has said all.
+        await both[1]
+        both[0].cancel()
+        found[1].close()
+    writer.close()
+
+
+async def main():
+    """For ever."""
+    server = await asyncio.start_server(serve, *LISTEN)
+    await server.serve_forever()
+
+
+asyncio.run(main())

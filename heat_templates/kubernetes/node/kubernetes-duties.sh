@@ -1,0 +1,30 @@
+# shellcheck shell=bash
+# What a master does for the bay when the door's answer says so. Sourced by magnum-lite-agent after kubernetes.sh.
+
+# coe_obey FILE: masters' whereabouts; of masters also add-ons, labels, taints, drains and removals.
+coe_obey() {
+    local id
+    coe_masters "$1"
+    [ "$ROLE" = master ] || return 0
+    if jq -e .addons.manifests "$1" > /dev/null; then
+        jq -r .addons.manifests "$1" > "$STATE/addons.yaml"
+        if admin apply --server-side --force-conflicts --filename "$STATE/addons.yaml" > /dev/null; then
+            jq -r .addons.digest "$1" > "$STATE/addons"
+        fi
+    fi
+    for id in $(jq -r '.set_labels // {} | keys[] | select(test("^[a-z0-9-]+$"))' "$1"); do
+        jq -c --arg id "$id" '{metadata: {labels: (.set_labels[$id] | with_entries(select(.key | startswith("taint:") | not)))}}' "$1" > "$STATE/patch.json"
+        admin patch node "$id" --type merge --patch-file "$STATE/patch.json" > /dev/null || true
+        # taint:key:effect -> value; null removes
+        jq -r --arg id "$id" '.set_labels[$id] | to_entries[] | select(.key | startswith("taint:")) | (.key[6:] | split(":")) as [$key, $effect] |
+            if .value == null then "\($key):\($effect)-" else "\($key)=\(.value):\($effect)" end' "$1" |
+            while read -r taint; do admin taint node "$id" "$taint" --overwrite > /dev/null || true; done
+    done
+    for id in $(jq -r '.drain // [] | .[] | select(test("^[a-z0-9-]+$"))' "$1"); do
+        admin drain "$id" --ignore-daemonsets --delete-emptydir-data --force --timeout 45s > /dev/null 2>&1 || true
+    done
+    for id in $(jq -r '.remove // [] | .[] | select(test("^[a-z0-9-]+$"))' "$1"); do
+        etcd_remove "$id" || true
+        admin delete node "$id" --ignore-not-found > /dev/null || true
+    done
+}

@@ -1,0 +1,142 @@
+"""Kubernetes: masters and workers whose programs run plainly under systemd, used with kubectl on 6443.
+
+Plain processes, as k0s has them, and no kubeadm: each certificate comes through the node door by its purpose,
+so there is no CA key on any machine for kubeadm to work with; nothing waits for images before the API
+answers; and a control plane that is not made of pods is restarted, watched and read (``systemctl``,
+``journalctl``) as anything else on the machine.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from magnum_lite.drivers import checks, stack, user_data
+from magnum_lite.drivers import kubernetes_nodes as nodes
+from magnum_lite.drivers.contract import MASTER, WORKER, ClusterSpec
+from magnum_lite.drivers.kubernetes_settings import MACHINES, addons, settings
+from magnum_lite.drivers.port import NodeCertificate, Row, SecretKind, Versions
+from magnum_lite.errors import Problem
+from magnum_lite.models import labels
+from magnum_lite.models.certificate import Purpose
+from magnum_lite.models.stack import GROUP_PREFIX, TAG, StackFacts, StackRequest, cluster_tag
+
+TEMPLATE = "kubernetes/cluster.yaml"
+OLDEST = (1, 34)  # anything older lacks what the nodes' settings use
+
+_DEFAULTS = {"kube_masters": (MASTER, ""), "kube_minions": (WORKER, "")}
+
+
+class KubernetesDriver:
+    """See ``port.Driver``."""
+
+    coe = "kubernetes"
+    api_port = 6443
+    words: Mapping[str, str] = {MASTER: "master", WORKER: "worker"}
+    place = "the cluster"
+    purposes: tuple[Purpose, ...] = (Purpose.CLUSTER, Purpose.NODE, Purpose.ETCD, Purpose.FRONT_PROXY)
+    member_profile = conductor_profile = "kubernetes-admin"
+    reader_profile: str | None = "kubernetes-viewer"
+    reader_refused = ""
+    steps: tuple[str, ...] = ("boot", "enrol", "engine", "kubernetes", "ready")
+    join_tokens = False
+    addressed: tuple[str, ...] = (MASTER, WORKER)
+    slug_length = 12  # a kubelet is system:node:<host name>, and a common name has 64 characters at most
+
+    def check(self, spec: ClusterSpec) -> list[Problem]:
+        """All that can not be done for this cluster."""
+        return [
+            *checks.groups(spec),
+            *checks.network(spec),
+            *checks.known_labels(spec),
+            *_check_version(spec),
+            *_check_ranges(spec),
+        ]
+
+    def stack_request(self, spec: ClusterSpec) -> StackRequest:
+        """The whole stack; the user data of each role goes along as a file of its own."""
+        return StackRequest(
+            name=spec.stack_name,
+            template=TEMPLATE,
+            parameters=stack.parameters(spec, self.slug_length),
+            files={
+                f"user-data-{role}": user_data.render(spec, MACHINES[role], settings(spec, role))
+                for role in self.words
+            },
+            tags=(TAG, cluster_tag(spec.uuid)),
+            timeout_mins=spec.timeout_mins,
+        )
+
+    def facts(self, outputs: Mapping[str, Any]) -> StackFacts:
+        """The API is at the first master."""
+        return stack.facts(outputs, f"https://{{}}:{self.api_port}")
+
+    def group_of(self, path: str) -> tuple[str, str] | None:
+        """By the first resource of the path."""
+        first = path.partition("/")[0]
+        return (WORKER, first) if first.startswith(GROUP_PREFIX) else _DEFAULTS.get(first)
+
+    def certificates(self, spec: ClusterSpec, node: Row) -> tuple[NodeCertificate, ...]:
+        """By purpose: no two programs share one."""
+        return nodes.certificates(spec, node)
+
+    def trusts(self, role: str) -> tuple[Purpose, ...]:
+        """Workers know nothing of etcd."""
+        masters = (Purpose.CLUSTER, Purpose.ETCD, Purpose.FRONT_PROXY)
+        return masters if role == MASTER else (Purpose.CLUSTER,)
+
+    def secrets(self, role: str) -> Mapping[str, SecretKind]:
+        """What signs service accounts' tokens, and what secrets are encrypted with in etcd."""
+        return {"service-account": "ec-key", "encryption": "random"} if role == MASTER else {}
+
+    def enrolment(self, spec: ClusterSpec, node: Row, group: Row) -> dict[str, Any]:  # noqa: ARG002
+        """What the kubelet says of its node when it registers it."""
+        return {"kubelet": nodes.registration(node, group)}
+
+    def labels(self, group: Row) -> dict[str, str]:
+        """See ``kubernetes_nodes.marks``."""
+        return nodes.marks(group)
+
+    def engine_id(self, node: Row, claimed: str) -> str | None:
+        """A node's name is its host name."""
+        return claimed if claimed == node["hostname"] else None
+
+    def instructions(
+        self,
+        node: Row,
+        members: Sequence[Row],
+        join_token: Callable[[], str | None],  # noqa: ARG002
+    ) -> dict[str, Any]:
+        """How a node comes in, and where the masters are."""
+        return nodes.instructions(node, members)
+
+    def additions(self, spec: ClusterSpec, node: Row, members: Sequence[Row]) -> dict[str, Any]:
+        """The cluster's add-ons, for the first master that is inside, if it has others."""
+        first = nodes.first_inside(members)
+        if first is None or first["uuid"] != node["uuid"]:
+            return {}
+        made = addons(spec)
+        have = (node["served"] or {}).get("addons")
+        return {} if have == made["digest"] else {"addons": made}
+
+    def versions(self, reported: Versions) -> dict[str, str | None]:
+        """Of the kubelet of a master, which has the version of its API server."""
+        container = reported.get("containerd")
+        return {
+            "coe_version": reported.get("kubernetes"),
+            "container_version": container.removeprefix("containerd://") if container else None,
+        }
+
+
+def _check_version(spec: ClusterSpec) -> Iterator[Problem]:
+    found = re.match(r"v(\d+)\.(\d+)\.", labels.value_of(spec.labels, "kube_tag") or "")
+    if found and (int(found[1]), int(found[2])) < OLDEST:
+        yield Problem("labels/kube_tag", f"v{OLDEST[0]}.{OLDEST[1]} and newer are run")
+
+
+def _check_ranges(spec: ClusterSpec) -> Iterator[Problem]:
+    for one, other in checks.overlaps(
+        spec, ("pods_network_cidr", "service_cluster_ip_range", "fixed_subnet_cidr")
+    ):
+        yield Problem(f"labels/{one}", f"overlaps {other}: pods, services and nodes need ranges of their own")
+    if spec.volume_driver and spec.volume_driver != "cinder":
+        yield Problem("volume_driver", f"{spec.volume_driver!r} is not offered for Kubernetes: cinder is")
