@@ -5,6 +5,7 @@ with what there is, so a conductor that dies anywhere in between is simply follo
 """
 
 import datetime as dt
+from typing import Any
 
 from oslo_log import log
 
@@ -26,7 +27,7 @@ TOKENS = "join tokens"
 def tell_nodes(work: Work) -> Outcome:
     """From now on each node's next report is answered with: renew. Nobody waits for them here."""
     wanted = renewal.wanted(work.cluster)
-    if work.cluster["renewal"] == wanted:
+    if renewal.means(work.cluster["renewal"], wanted):
         return DONE
     before, after = renewal.epochs(work.cluster["renewed"]), renewal.epochs(wanted)
     tokens = None
@@ -56,7 +57,7 @@ def confirm_nodes(work: Work) -> Outcome:
     waiting = _waiting(work)
     if not waiting:
         _conclude(work)
-        return DONE
+        return DONE if work.cluster["renewal"] == told else Wait(0.0)
     limit = work.ports.conf.certificates.rotation_timeout
     since = max(work.cluster["accepted_at"], work.cluster["renewal_since"])
     names = ", ".join(waiting[:_NAMED]) + (f" and {len(waiting) - _NAMED} more" if waiting[_NAMED:] else "")
@@ -110,7 +111,11 @@ def _conclude(work: Work) -> None:
     newest, oldest, _ = renewal.epochs(work.cluster["renewal"])
     grace = work.ports.conf.certificates.rotation_grace
     until = work.ports.clock() + grace
-    with work.write(renewed=work.cluster["renewal"], outdated_tokens=None) as connection:
+    done: dict[str, Any] = {"renewed": work.cluster["renewal"], "outdated_tokens": None}
+    if work.driver.node_clients and newest != renewal.epochs(work.cluster["renewed"])[0]:
+        since = work.ports.database.now()
+        done |= {"renewal": renewal.follows(work.cluster["renewal"]), "renewal_since": since}
+    with work.write(**done) as connection:
         gone = [r for r in known if r["epoch"] < oldest]
         for row in gone:
             certificates.drop_authority(connection, row["uuid"])

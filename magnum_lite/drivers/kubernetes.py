@@ -40,6 +40,7 @@ class KubernetesDriver:
     steps: tuple[str, ...] = ("boot", "enrol", "engine", "kubernetes", "ready")
     join_tokens = False
     addressed: tuple[str, ...] = (MASTER, WORKER)
+    node_clients = True
     slug_length = 12  # a kubelet is system:node:<host name>, and a common name has 64 characters at most
 
     def check(self, spec: ClusterSpec) -> list[Problem]:
@@ -117,6 +118,10 @@ class KubernetesDriver:
         made = addons(spec)
         have = (node["served"] or {}).get("addons")
         return {} if have == made["digest"] else {"addons": made}
+
+    def may_renew(self, node: Row, members: Sequence[Row], told: str, now: float) -> bool:
+        """See ``kubernetes_nodes.may_renew``."""
+        return nodes.may_renew(node, members, told, now)
 
     def versions(self, reported: Versions) -> dict[str, str | None]:
         """Of the kubelet of a master, which has the version of its API server."""

@@ -15,6 +15,7 @@ ROLE_PREFIX = "node-role.kubernetes.io/"
 CONTROL_PLANE = "control-plane"
 TAINT = "taint:"
 _AWAY = {NodeState.LEAVING.value, NodeState.GONE.value, NodeState.FAILED.value}
+_TURN = 30.0  # seconds that a master has for its restart
 _VALUE = 63  # of a label: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/
 
 NAMES: Mapping[str, tuple[str, ...]] = {
@@ -122,3 +123,17 @@ def instructions(node: Row, members: Sequence[Row]) -> dict[str, Any]:
         return out | {"join_etcd": [m["address"] for m in inside]}
     first = min(masters, key=lambda m: int(m["index"]), default=None)
     return out | ({"init_etcd": True} if first is not None and first["uuid"] == node["uuid"] else {})
+
+
+def may_renew(node: Row, members: Sequence[Row], told: str, now: float) -> bool:
+    """Masters one after the other, as each restarts its etcd and API server for it; workers once all masters
+    are done: they trust what masters show by then.
+    """
+    others = [
+        m for m in members if m["role"] == MASTER and m["state"] not in _AWAY and m["uuid"] != node["uuid"]
+    ]
+    if node["role"] != MASTER:
+        return all(m["renewal"] == told for m in others)
+    if any(now - m["certified_at"] < _TURN or m["pending_identity"] for m in others):
+        return False
+    return all(m["renewal"] == told or m["index"] > node["index"] for m in others)

@@ -42,6 +42,7 @@ class Driver(Protocol):
     order; in the last but one it enters the engine. ``join_tokens``: nodes enter by tokens that masters make.
     ``addressed``: roles whose nodes enrol only once their addresses are known.
     ``slug_length``: how much of a cluster's name is in its nodes' host names.
+    ``node_clients``: nodes are clients of each other, with certificates of the cluster's own CA.
     """
 
     coe: str
@@ -57,6 +58,7 @@ class Driver(Protocol):
     join_tokens: bool
     addressed: tuple[str, ...]
     slug_length: int
+    node_clients: bool
 
     def check(self, spec: ClusterSpec) -> list[Problem]:
         """What this engine can not do, all of it at once; empty if ``stack_request`` will work.
@@ -112,6 +114,10 @@ class Driver(Protocol):
 
     def additions(self, spec: ClusterSpec, node: Row, members: Sequence[Row]) -> dict[str, Any]:
         """What a master that is inside is told besides, for the whole cluster."""
+        ...
+
+    def may_renew(self, node: Row, members: Sequence[Row], told: str, now: float) -> bool:
+        """Whether it is this node's turn to take new certificates; ``told`` is the cluster's renewal."""
         ...
 
     def versions(self, reported: Versions) -> dict[str, str | None]:

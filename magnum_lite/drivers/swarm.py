@@ -64,6 +64,7 @@ class SwarmDriver:
     join_tokens = True
     addressed: tuple[str, ...] = (MASTER,)
     slug_length = SLUG_LENGTH
+    node_clients = False
 
     def check(self, spec: ClusterSpec) -> list[Problem]:
         """All that Swarm can not do for this cluster."""
@@ -164,6 +165,10 @@ class SwarmDriver:
     def additions(self, spec: ClusterSpec, node: Row, members: Sequence[Row]) -> dict[str, Any]:  # noqa: ARG002
         """A swarm has none."""
         return {}
+
+    def may_renew(self, node: Row, members: Sequence[Row], told: str, now: float) -> bool:  # noqa: ARG002
+        """Nothing restarts for it."""
+        return True
 
     def versions(self, reported: Versions) -> dict[str, str | None]:
         """Engine and containers are one."""

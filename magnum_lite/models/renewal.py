@@ -6,6 +6,9 @@ it has proved that it holds what was issued under this text.
 
 While two CAs are trusted the *new* one signs clients, as every engine trusts both by then, and the *old* one
 signs servers, as clients that were made before know only the old one. Servers change when the old CA goes.
+
+Where nodes are clients of each other (Kubernetes), a fourth number follows once all of them trust both CAs:
+then they take certificates of the new one, so that nobody holds one of the old CA when that goes.
 """
 
 import enum
@@ -16,6 +19,7 @@ from typing import Any
 Row = Mapping[str, Any]
 
 FIRST = "1.1.1"
+_FOLLOWS = ".1"
 ACTIVE, INCOMING, RETIRING = "active", "incoming", "retiring"
 # Of a certificate's life: renewed when the last third begins, missed when only the last sixth is left.
 _RENEW_AT, _MISSED_AT = 2 / 3, 5 / 6
@@ -37,8 +41,18 @@ def wanted(cluster: Row) -> str:
 
 def epochs(renewal: str) -> tuple[int, int, int]:
     """Newest CA, oldest trusted CA, credentials."""
-    newest, oldest, credentials = (int(number) for number in renewal.split("."))
+    newest, oldest, credentials = (int(number) for number in renewal.split(".")[:3])
     return newest, oldest, credentials
+
+
+def follows(renewal: str) -> str:
+    """What nodes are told once they trust both CAs, where they are clients of each other."""
+    return f"{renewal}{_FOLLOWS}"
+
+
+def means(told: str, wanted: str) -> bool:
+    """What nodes are told is what the user wants."""
+    return told in {wanted, follows(wanted)}
 
 
 def trusted(rows: Iterable[Row], renewal: str) -> list[Row]:

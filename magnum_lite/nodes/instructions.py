@@ -33,7 +33,9 @@ def for_node(deps: DoorDeps, node: Row, cluster: Row) -> dict[str, Any]:
         out |= _engine_work(driver, members, groups)
         out |= driver.additions(_spec(deps, cluster, groups), node, members)
     if node["step"] == "ready":
-        if renewal.is_due(node, cluster["renewal"], known, deps.clock()):
+        told, now = cluster["renewal"], deps.clock()
+        due = renewal.is_due(node, told, known, now)
+        if due and driver.may_renew(node, members, told, now):
             out["renew"] = True
         if node["role"] == "master" and cluster["outdated_tokens"]:
             out["rotate_join_tokens"] = cluster["outdated_tokens"]

@@ -71,7 +71,7 @@ def _changeable(deps: Deps, context: Context, ident: str, rule: str) -> Row:
 
 
 def _unfinished(row: Row) -> bool:
-    return bool(row["renewed"] != renewal.wanted(row))
+    return not (renewal.means(row["renewed"], renewal.wanted(row)) and row["renewed"] == row["renewal"])
 
 
 def _refuse_unfit(row: Row) -> None:

@@ -5,6 +5,7 @@ from cryptography import x509
 from cryptography.x509.oid import ExtensionOID, NameOID
 
 from magnum_lite.db import schema
+from magnum_lite.drivers.kubernetes_nodes import may_renew
 from magnum_lite.pki.requests import client_request
 
 LATEST = {"OpenStack-API-Version": "container-infra latest"}
@@ -215,3 +216,55 @@ def test_ranges_must_not_overlap(stand):
     answer = stand.api.post_json("/v1/clusters", body, expect_errors=True)
     assert answer.status_int == 400
     assert "overlaps" in answer.text
+
+
+def _issuer(node, name):
+    return node.certificate(name).issuer.rfc4514_string()
+
+
+def test_a_rotated_ca_goes_only_when_no_node_lives_by_it(stand, make):
+    """Nodes are clients of each other: they trust both CAs, then show the new one's certificates, then trust it
+    alone; masters one after the other, workers after them.
+    """
+    uuid = make(node_count=1, master_count=3)
+    stand.converge(uuid)
+    nodes = machines(stand, uuid)
+    old = {name: _issuer(nodes["master-0"], name) for name in ("server", "kubelet", "etcd-peer")}
+    path = f"/v1/certificates/{uuid}"
+    stand.api.patch(path, headers=LATEST | {"Content-Type": "application/octet-stream"})
+    assert stand.settle(uuid)["status"] == "UPDATE_COMPLETE"
+    for node in nodes.values():
+        assert node.identity["cas"]["cluster"].count("BEGIN CERTIFICATE") == 2
+        assert _issuer(node, "kubelet") != old["kubelet"], "clients are the new CA's already"
+    for name in ("master-0", "master-1", "master-2"):
+        assert _issuer(nodes[name], "server") == old["server"], "kubectl of before knows only the old CA"
+        assert _issuer(nodes[name], "etcd-peer") != old["etcd-peer"]
+    stand.api.patch(path, headers=LATEST | {"Content-Type": "application/octet-stream"})
+    assert stand.settle(uuid)["status"] == "UPDATE_COMPLETE"
+    for node in nodes.values():
+        assert node.identity["cas"]["cluster"].count("BEGIN CERTIFICATE") == 1
+    assert _issuer(nodes["master-2"], "server") != old["server"]
+    turns = [[i for i, told in enumerate(nodes[name].told) if told.get("renew")] for name in sorted(nodes)]
+    assert all(len(turn) >= 3 for turn in turns), "three times: both CAs, the new one's, the new one alone"
+
+
+def test_masters_renew_one_after_the_other():
+    told, now = "2.1.1", 1000.0
+    plain = {"state": "ready", "pending_identity": None, "certified_at": 0.0, "renewal": "1.1.1"}
+    masters = [plain | {"uuid": f"m{i}", "role": "master", "index": i} for i in range(3)]
+    worker = plain | {"uuid": "w", "role": "worker", "index": 0}
+    everybody = [*masters, worker]
+
+    def turns():
+        return [n["uuid"] for n in everybody if may_renew(n, everybody, told, now)]
+
+    assert turns() == ["m0"]
+    masters[0] |= {"renewal": told, "certified_at": now - 5}
+    assert turns() == ["m0"], "the next one waits until it has restarted"
+    masters[0]["certified_at"] = now - 60
+    assert turns() == ["m0", "m1"]
+    masters[1]["pending_identity"] = "…"
+    assert turns() == ["m1"]
+    for master in masters:
+        master |= {"renewal": told, "pending_identity": None}
+    assert "w" in turns()

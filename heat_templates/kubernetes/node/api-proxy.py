@@ -1,21 +1,23 @@
 #!/usr/bin/python3
-"""The way of a worker to the API: a connection to 127.0.0.1:6443 goes to a master that answers, untouched (TLS
-ends at the API server). A file has the masters, an address a line, and is read for each connection. Standard
-library only, of Python 3.7 or newer.
+"""The way of a worker to the API: a connection to 127.0.0.1:6443 goes to a master that answers, untouched
+(TLS ends at the API server). A file has the masters, an address a line, and is read for each connection.
+Standard library only, of Python 3.7 or newer.
 """
 
 import asyncio
 import random
 import sys
 from pathlib import Path
+from typing import Optional, Tuple  # noqa: UP035  Python 3.7
 
+Both = Tuple[asyncio.StreamReader, asyncio.StreamWriter]  # noqa: UP006
 MASTERS = Path(sys.argv[1] if len(sys.argv) > 1 else "/etc/magnum-lite-masters")
 LISTEN = ("127.0.0.1", int(sys.argv[2]) if len(sys.argv) > 2 else 6443)
 PORT, CONNECT, CHUNK = int(sys.argv[3]) if len(sys.argv) > 3 else 6443, 3.0, 1 << 16
 well = []  # masters that answered last time come first
 
 
-async def connect():
+async def connect() -> "Optional[Both]":  # noqa: UP045
     """To a master that answers; None if none does."""
     try:
         known = MASTERS.read_text().split()
@@ -25,7 +27,7 @@ async def connect():
     for address in sorted(known, key=lambda a: a not in well):
         try:
             found = await asyncio.wait_for(asyncio.open_connection(address, PORT), CONNECT)
-        except (OSError, asyncio.TimeoutError):
+        except (OSError, asyncio.TimeoutError):  # noqa: UP041  two of them before Python 3.11
             if address in well:
                 well.remove(address)
             continue
@@ -35,7 +37,7 @@ async def connect():
     return None
 
 
-async def pump(reader, writer):
+async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """One direction, until it ends."""
     try:
         while True:
@@ -50,7 +52,7 @@ async def pump(reader, writer):
         pass
 
 
-async def serve(reader, writer):
+async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """One connection."""
     found = await connect()
     if found is not None:
@@ -62,7 +64,7 @@ async def serve(reader, writer):
     writer.close()
 
 
-async def main():
+async def main() -> None:
     """For ever."""
     server = await asyncio.start_server(serve, *LISTEN)
     await server.serve_forever()

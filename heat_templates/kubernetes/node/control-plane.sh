@@ -6,6 +6,8 @@ here=$(dirname "$(readlink -f "$0")")
 # shellcheck source=kube.sh
 . "$here/kube.sh"
 CIPHERS=TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256
+# It signs nothing: certificates come through the node door only.
+CONTROLLERS='*,-certificatesigningrequest-signing-controller,-certificatesigningrequest-approving-controller,-bootstrap-signer-controller,-token-cleaner-controller'
 peer=https://$ADDRESS:2380
 
 # A member joins as a learner, which votes only once it has all data: the others lose no quorum meanwhile.
@@ -44,6 +46,7 @@ jq -n '{apiVersion: "audit.k8s.io/v1", kind: "Policy", omitStages: ["RequestRece
     {level: "None", resources: [{group: "", resources: ["events"]}, {group: "coordination.k8s.io", resources: ["leases"]}]},
     {level: "Metadata", resources: [{group: "", resources: ["secrets", "configmaps", "serviceaccounts/token"]}, {group: "authentication.k8s.io", resources: ["tokenreviews"]}]},
     {level: "Metadata"}]}' > "$KUBE/audit.json"
+openssl pkey -in "$PKI/secret-service-account" -pubout -out "$PKI/service-account.pub"
 mkdir -p /var/log/kubernetes
 chmod 700 /var/log/kubernetes
 kubeconfig controller-manager
@@ -58,12 +61,12 @@ unit kube-apiserver --advertise-address "$ADDRESS" --secure-port 6443 --anonymou
     --requestheader-client-ca-file "$PKI/ca-front-proxy.pem" --requestheader-allowed-names front-proxy-client \
     --requestheader-extra-headers-prefix X-Remote-Extra- --requestheader-group-headers X-Remote-Group --requestheader-username-headers X-Remote-User \
     --proxy-client-cert-file "$PKI/front-proxy.pem" --proxy-client-key-file "$PKI/front-proxy.key" \
-    --service-account-issuer https://kubernetes.default.svc.cluster.local --service-account-key-file "$PKI/secret-service-account" \
+    --service-account-issuer https://kubernetes.default.svc.cluster.local --service-account-key-file "$PKI/service-account.pub" \
     --service-account-signing-key-file "$PKI/secret-service-account" --service-cluster-ip-range "$SERVICE_RANGE" \
     --encryption-provider-config "$KUBE/encryption.json" --audit-policy-file "$KUBE/audit.json" \
     --audit-log-path /var/log/kubernetes/audit.log --audit-log-maxage 30 --audit-log-maxbackup 10 --audit-log-maxsize 100
 unit kube-controller-manager --bind-address 127.0.0.1 --profiling=false --kubeconfig "$KUBE/controller-manager.conf" --leader-elect \
-    --use-service-account-credentials --service-account-private-key-file "$PKI/secret-service-account" --root-ca-file "$PKI/ca-cluster.pem" \
+    --use-service-account-credentials --controllers "$CONTROLLERS" --service-account-private-key-file "$PKI/secret-service-account" --root-ca-file "$PKI/ca-cluster.pem" \
     --allocate-node-cidrs --cluster-cidr "$PODS_CIDR" --service-cluster-ip-range "$SERVICE_RANGE" --terminated-pod-gc-threshold 1000
 unit kube-scheduler --bind-address 127.0.0.1 --profiling=false --kubeconfig "$KUBE/scheduler.conf" --leader-elect
 for _ in {1..120}; do

@@ -2,7 +2,7 @@
 # What the kernel of a node must be set to, before any of Kubernetes' programs starts. Each is tried: in a system
 # container some belong to the machine around it, and are as they are.
 set -uo pipefail
-for module in overlay br_netfilter vxlan nf_conntrack; do modprobe --quiet "$module" || true; done
+for module in overlay br_netfilter vxlan nf_conntrack; do modprobe --quiet "$module" 2> /dev/null; done
 mkdir -p /run/kubernetes
 declare -A settings=(
     [net/ipv4/ip_forward]=1

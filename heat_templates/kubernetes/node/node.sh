@@ -52,11 +52,16 @@ EOF
 kubelet() {
     local resolv=/run/systemd/resolve/resolv.conf
     [ -e "$resolv" ] || resolv=/etc/resolv.conf
+    # In a system container the kubelet sees all memory of the machine around it: what is above the limit is not its own.
+    local limit total reserved=104857600
+    limit=$(cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes 2> /dev/null | grep -E '^[0-9]+$' | head -n 1)
+    total=$(($(awk '/^MemTotal/ {print $2}' /proc/meminfo) * 1024))
+    [ -z "$limit" ] || [ "${#limit}" -gt 15 ] || [ "$limit" -ge "$total" ] || reserved=$((reserved + total - limit))
     kubeconfig kubelet
     kubeconfig kube-proxy
     # kernel.* stay as they are in a system container: the kubelet must not insist there
     jq -n --argjson told "$(jq .kubelet "$KUBE/node.json")" --arg pki "$PKI" --arg dns "$DNS_ADDRESS" --arg resolv "$resolv" \
-        --arg driver "$driver" --argjson strict "$([ "$(cat /proc/sys/kernel/panic_on_oops)" = 1 ] && [ "$(cat /proc/sys/kernel/panic)" = 10 ] && echo true || echo false)" '{
+        --arg driver "$driver" --arg reserved "$reserved" --argjson strict "$([ "$(cat /proc/sys/kernel/panic_on_oops)" = 1 ] && [ "$(cat /proc/sys/kernel/panic)" = 10 ] && echo true || echo false)" '{
         apiVersion: "kubelet.config.k8s.io/v1beta1", kind: "KubeletConfiguration",
         authentication: {anonymous: {enabled: false}, webhook: {enabled: true}, x509: {clientCAFile: ($pki + "/ca-cluster.pem")}},
         authorization: {mode: "Webhook"}, readOnlyPort: 0, rotateCertificates: false, serverTLSBootstrap: false,
@@ -65,7 +70,7 @@ kubelet() {
         containerRuntimeEndpoint: "unix:///run/containerd/containerd.sock", failSwapOn: false, oomScoreAdj: 0,
         protectKernelDefaults: $strict, makeIPTablesUtilChains: true, seccompDefault: true, eventRecordQPS: 50,
         streamingConnectionIdleTimeout: "5m0s", podPidsLimit: 4096, registerWithTaints: $told.taints,
-        shutdownGracePeriod: "30s", shutdownGracePeriodCriticalPods: "10s", serializeImagePulls: false}' > "$KUBE/kubelet.json"
+        systemReserved: {memory: $reserved}, serializeImagePulls: false}' > "$KUBE/kubelet.json"
     jq -n --arg conf "$KUBE/kube-proxy.conf" --arg cidr "$PODS_CIDR" --arg host "$HOST" '{apiVersion: "kubeproxy.config.k8s.io/v1alpha1",
         kind: "KubeProxyConfiguration", clientConnection: {kubeconfig: $conf}, clusterCIDR: $cidr, mode: "iptables",
         hostnameOverride: $host, conntrack: {maxPerCore: 0, min: 0}, healthzBindAddress: "127.0.0.1:10256",

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from magnum_lite.local.commands import credentials, docker_context, output
+from magnum_lite.local.commands import credentials, docker_context, kubeconfig, output
 from magnum_lite.local.commands.display import Display
 from magnum_lite.local.commands.failure import Failure
 from magnum_lite.local.commands.rest import Rest
@@ -76,6 +76,7 @@ def remove(rest: Rest, bay: Mapping[str, Any], *, display: Display | None) -> No
     rest.delete(f"/bays/{bay['uuid']}")
     credentials.forget(bay["name"], bay["uuid"])
     docker_context.forget(bay["name"], bay.get("api_address"))
+    kubeconfig.forget(bay["name"], bay.get("api_address"))
     if display is not None:
         watch = Watch(rest, bay["uuid"], display, marker=marker)
         found = watch.until(lambda b: b["status"] == "DELETE_FAILED", seconds=DELETE_SECONDS)

@@ -82,12 +82,14 @@ def create(
 
 def _tell(bay: dict[str, Any], how: str, *, waited: bool) -> None:
     name = bay["name"]
+    kubernetes = (bay["api_address"] or "").startswith("https://")
+    client, look = ("kubectl", "kubectl get nodes") if kubernetes else ("docker", "docker info")
     if how == "json":
         output.document(bay)
     elif waited:
         output.next_commands(
-            (f'eval "$(magnum-lite env {name})"', "point docker at it"),
-            ("docker info", "its nodes"),
+            (f'eval "$(magnum-lite env {name})"', f"point {client} at it"),
+            (look, "its nodes"),
             (f"magnum-lite resize {name} 3", "three workers"),
             (f"magnum-lite delete {name}", "remove it"),
         )

@@ -13,26 +13,35 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
+
+from magnum_lite.local.commands import kubeconfig
 from magnum_lite.local.commands.failure import Exit, Failure
 from magnum_lite.local.commands.rest import Rest
 
-CA, CERTIFICATE, KEY, OWNER = "ca.pem", "cert.pem", "key.pem", "bay.json"
-_FILES = frozenset((CA, CERTIFICATE, KEY, OWNER))
+CA, CERTIFICATE, KEY, OWNER, CONFIG = "ca.pem", "cert.pem", "key.pem", "bay.json", "config"
+_FILES = frozenset((CA, CERTIFICATE, KEY, OWNER, CONFIG))
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Credentials:
-    """Where they are, and the engine that they open (``tcp://…``)."""
+    """Where they are, and the engine that they open: ``tcp://…`` is Docker's, ``https://…`` Kubernetes'.
+    ``document`` is the kubeconfig of the latter.
+    """
 
     directory: Path
     docker_host: str
+    document: Mapping[str, Any] | None = None
 
     def environment(self) -> dict[str, str]:
-        """What a docker client reads."""
+        """What docker or kubectl reads."""
+        if self.document is not None:
+            return {"KUBECONFIG": str(self.directory / CONFIG)}
         return {
             "DOCKER_HOST": self.docker_host,
             "DOCKER_TLS_VERIFY": "1",
@@ -64,8 +73,14 @@ def obtain(rest: Rest, bay: dict[str, Any], *, directory: Path | None, ttl: int 
     certificate = rest.post("/certificates", body)["pem"]
     authority = rest.get(f"/certificates/{bay['uuid']}")["pem"]
     owner = json.dumps({"bay": bay["name"], "uuid": bay["uuid"], "api_address": bay["api_address"]})
-    write(target, {CA: authority, CERTIFICATE: certificate, KEY: key, OWNER: owner + "\n"})
-    return Credentials(target, bay["api_address"])
+    files = {CA: authority, CERTIFICATE: certificate, KEY: key, OWNER: owner + "\n"}
+    document = None
+    if bay["api_address"].startswith("https://"):
+        parts = {"ca": authority, "certificate": certificate, "key": key}
+        document = kubeconfig.document(bay["name"], bay["api_address"], **parts)
+        files[CONFIG] = yaml.safe_dump(document, sort_keys=False)
+    write(target, files)
+    return Credentials(target, bay["api_address"], document)
 
 
 def write(target: Path, files: dict[str, str]) -> None:

@@ -21,6 +21,7 @@ DEFAULTS = {
 """What this machine's own cloud has, so that ``create NAME`` alone makes a bay."""
 
 _OPTIONS = (
+    ("--coe", "coe", str, "Engine: swarm or kubernetes. [swarm]"),
     ("--image", "image_id", str, "Image of the nodes. [debian-12-node]"),
     ("--flavor", "flavor_id", str, "Flavor of the workers. [m1.small]"),
     ("--master-flavor", "master_flavor_id", str, "Flavor of the managers. [that of the workers]"),

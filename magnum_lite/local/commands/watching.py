@@ -12,7 +12,7 @@ from magnum_lite.local.commands.display import Display
 from magnum_lite.local.commands.failure import Exit, Failure
 from magnum_lite.local.commands.rest import Rest
 
-STEPS = ("boot", "enrol", "engine", "swarm", "ready")
+STEPS = ("boot", "enrol", "engine", "swarm", "kubernetes", "ready")
 INTERVAL = 1.0
 PATIENCE = 90.0
 """Seconds without any answer until the watch is given up."""
