@@ -20,6 +20,11 @@ API = [
     cfg.IntOpt("max_body_bytes", default=262144, min=1024, help="Larger request bodies get 413."),
     cfg.IntOpt("rpc_timeout", default=20, min=1, help="Seconds to wait for a conductor."),
     cfg.IntOpt("lookup_timeout", default=10, min=1, help="Seconds to wait for Nova, Glance or Neutron."),
+    cfg.BoolOpt(
+        "health_needs_conductor",
+        default=False,
+        help="/healthcheck fails while no conductor is up; else workers accept what conductors do later.",
+    ),
     cfg.BoolOpt("proxied", default=False, help="Trust X-Forwarded-* headers (a proxy of yours sets them)."),
 ]
 NODE_DOOR = [
@@ -103,6 +108,15 @@ CLUSTER = [
     cfg.IntOpt("max_clusters_per_project", default=20, min=-1, help="-1: no limit."),
     cfg.BoolOpt("allow_tls_disabled", default=False, help="Let engines listen without TLS."),
 ]
+METRICS = [
+    cfg.StrOpt(
+        "directory", help="Where this host's processes count for Prometheus; unset: nothing is counted."
+    ),
+    cfg.HostAddressOpt(
+        "host", default="127.0.0.1", help="Where magnum-lite-metrics listens: not for tenants."
+    ),
+    cfg.PortOpt("port", default=9513),
+]
 SERVICE_USER = [
     cfg.StrOpt("auth_url", help="Keystone v3 URL."),
     cfg.StrOpt("username", default="magnum-lite"),
@@ -122,6 +136,7 @@ GROUPS: dict[str, list[Any]] = {
     "conductor": CONDUCTOR,
     "certificates": CERTIFICATES,
     "cluster": CLUSTER,
+    "metrics": METRICS,
     "service_user": SERVICE_USER,
 }
 

@@ -1,11 +1,14 @@
 """Who asks: the facts that keystonemiddleware established about one request."""
 
+import contextlib
 import dataclasses
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from typing import Any, Self
 
+_REQUEST: ContextVar[str] = ContextVar("request", default="")
 _REQUEST_ID = re.compile(r"req-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -78,3 +81,20 @@ def request_id(proposed: str | None) -> str:
     if proposed and _REQUEST_ID.fullmatch(proposed):
         return proposed
     return f"req-{uuid.uuid4()}"
+
+
+def current_request() -> str:
+    """The id of the request that is worked on, or an empty text. It goes along with every call of another
+    service, as ``X-OpenStack-Request-ID``.
+    """
+    return _REQUEST.get()
+
+
+@contextlib.contextmanager
+def in_request(ident: str | None) -> Iterator[None]:
+    """Within: work on behalf of this request."""
+    token = _REQUEST.set(ident or "")
+    try:
+        yield
+    finally:
+        _REQUEST.reset(token)

@@ -11,7 +11,7 @@ from typing import Any
 from oslo_log import log
 
 from magnum_lite import errors
-from magnum_lite.context import Context
+from magnum_lite.context import Context, current_request
 
 LOG = log.getLogger(__name__)
 RETRIES = 1
@@ -138,7 +138,7 @@ class Conductors:
         from oslo_messaging import MessagingException
 
         try:
-            answer = client.call({}, method, **arguments)
+            answer = client.call({"request_id": current_request()}, method, **arguments)
         except MessagingException as error:
             raise errors.Unavailable("conductor") from error
         except Exception as error:  # a built-in one, remade from the wire: its text is not for callers

@@ -2,16 +2,19 @@
 
 import functools
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 from webob import acceptparse, exc
 
+from magnum_lite import metrics
 from magnum_lite.api import call as calls
 from magnum_lite.api import etags, routes
 from magnum_lite.api.engine import core, pecan
 from magnum_lite.api.hooks import RequestHook
 from magnum_lite.cloud.lookups import CloudLookups
+from magnum_lite.context import in_request
 from magnum_lite.db.interruptions import again
 from magnum_lite.db.session import Database
 from magnum_lite.policy import Policy
@@ -19,6 +22,7 @@ from magnum_lite.rpc import Conductors
 from magnum_lite.services.deps import Deps
 
 Wsgi = Callable[..., Any]
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 
 
 class Root:
@@ -32,7 +36,8 @@ class Root:
         wanted = request.environ.get("HTTP_IF_NONE_MATCH" if reads else "HTTP_IF_MATCH")
         if wanted and not reads and (reader := etags.seen(route, routes.ROUTES)):
             call = etags.guarded(wanted, reader, call, arguments)
-        answer = again(lambda: route.handler(call, *arguments))
+        with in_request(call.context.request_id):
+            answer = again(lambda: route.handler(call, *arguments))
         response.status = answer.status
         response.content_type = "application/json"
         response.headers.update(answer.headers)
@@ -110,25 +115,58 @@ class _Guard:
         return guarded(environ, start_response)
 
 
-@functools.cache
-def _health() -> Wsgi:
-    from oslo_middleware import healthcheck  # with a template engine, for pages that nobody asks for
+class _Health:
+    """oslo.middleware's healthcheck with our plug-in (``api/health.py``), made by the first who asks: it
+    has a template engine, for pages that nobody asks for.
+    """
 
-    found: Wsgi = healthcheck.Healthcheck(None, {"backends": ""})
-    return found
+    def __init__(self, conf: Any) -> None:
+        self._conf = conf
+        self._made: Wsgi | None = None
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        if self._made is None:
+            from oslo_middleware import healthcheck
+            from oslo_middleware.healthcheck import opts
+
+            self._conf.register_opts(
+                [*opts.HEALTHCHECK_OPTS, *opts.DISABLE_BY_FILE_OPTS], group="healthcheck"
+            )
+            self._conf.set_default("backends", ["disable_by_file", "magnum_lite"], group="healthcheck")
+            self._made = healthcheck.Healthcheck(None, self._conf)
+        return self._made(environ, start_response)
+
+
+def _counted(api: Wsgi, found: tuple[routes.Route, ...]) -> Wsgi:
+    """Count the answer and its time under its route, whoever gives it."""
+    route = "/".join(found[0].path) if found else "none"
+
+    def application(environ: dict[str, Any], start_response: Any) -> Any:
+        began, method = time.perf_counter(), environ.get("REQUEST_METHOD", "")
+        method = method if method in _METHODS else "other"
+
+        def start(status: str, *more: Any) -> Any:
+            metrics.count("requests", method=method, route=route, code=status[:3])
+            metrics.observe("request_seconds", time.perf_counter() - began, method=method, route=route)
+            return start_response(status, *more)
+
+        return api(environ, start)
+
+    return application
 
 
 def make_application(deps: Deps) -> Wsgi:
     """The whole pipeline."""
     api = bare_application(deps)
-    guarded = _Guard(api, deps.conf)
+    guarded, health = _Guard(api, deps.conf), _Health(deps.conf)
 
     def pipeline(environ: dict[str, Any], start_response: Any) -> Any:
         if environ.get("PATH_INFO") == "/healthcheck":  # its versions differ in whether they look at paths
-            return _health()(environ, start_response)
+            return health(environ, start_response)
         found, _ = routes.candidates(environ.get("PATH_INFO", ""))
         public = bool(found) and all(r.public for r in found)
-        return (api if public else guarded)(environ, start_response)
+        chosen = api if public else guarded
+        return (_counted(chosen, found) if metrics.enabled() else chosen)(environ, start_response)
 
     checked: Wsgi = pipeline
     if deps.conf.api.proxied:

@@ -8,7 +8,7 @@ import urllib.parse
 from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
-from magnum_lite.context import Context
+from magnum_lite.context import Context, current_request
 from magnum_lite.errors import Ambiguous, Forbidden, NotFound, Unavailable
 
 
@@ -171,7 +171,8 @@ class CloudLookups:
             wanted = _VERSION.get(service, "")
             if wanted and not re.search(r"/v[0-9.]+$", base):
                 base += wanted
-            answer = session.get(base + path, raise_exc=False, headers={"Accept": "application/json"})
+            headers = {"Accept": "application/json", "X-OpenStack-Request-ID": current_request()}
+            answer = session.get(base + path, raise_exc=False, headers=headers)
         except (ka.ClientException, OSError) as error:
             raise Unavailable(service) from error
         if answer.status_code == 404 or (answer.status_code == 400 and "/os-keypairs/" in path):

@@ -12,12 +12,13 @@ def main(argv: list[str] | None = None) -> int:
     # All that makes locks or opens sockets comes after the choice.
     from oslo_log import log
 
-    from magnum_lite import rpc
+    from magnum_lite import metrics, rpc
     from magnum_lite.cmd import serving
     from magnum_lite.conductor.service import ConductorService
     from magnum_lite.conductor.wiring import make_ports
 
     log.setup(conf, "magnum_lite")
+    metrics.setup(conf)
     service = ConductorService(make_ports(conf), rpc.transport(conf))
     service.start()
     serving.wait_for_signal()

@@ -11,13 +11,14 @@ def main(argv: list[str] | None = None) -> int:
     concurrency.choose("threading")
     from oslo_log import log
 
-    from magnum_lite import rpc
+    from magnum_lite import metrics, rpc
     from magnum_lite.cmd import serving
     from magnum_lite.db.session import Database
     from magnum_lite.nodes.app import make_application
     from magnum_lite.nodes.deps import DoorDeps
 
     log.setup(conf, "magnum_lite")
+    metrics.setup(conf)
     conductors = rpc.Conductors(lambda: rpc.transport(conf), timeout=conf.api.rpc_timeout)
     door = make_application(DoorDeps(conf, Database(conf.database.connection), conductors))
     options = conf.node_door

@@ -5,6 +5,9 @@ import uuid
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from oslo_log import log
+
+from magnum_lite import metrics
 from magnum_lite.conductor.ports import Ports
 from magnum_lite.db import certificates as db
 from magnum_lite.db import events
@@ -16,6 +19,8 @@ from magnum_lite.models.certificate import Purpose
 from magnum_lite.pki import authority, facts, profiles
 from magnum_lite.pki.csr import VerifiedCSR
 from magnum_lite.pki.sealing import SealContext
+
+LOG = log.getLogger(__name__)
 
 
 def _context(row_id: str, purpose: str) -> SealContext:
@@ -126,4 +131,14 @@ def issue(
         db.issued(connection, f"{serial:x}", pem)
         if event:
             events.add(connection, cluster, "certificate", event)
+    metrics.count("certificates_issued", profile=profile.name)
+    who = requester or {}
+    LOG.info(
+        "certificate issued cluster=%s serial=%x profile=%s user=%s project=%s not_after=%s",
+        cluster["uuid"], serial, profile.name, who.get("requester_user"), who.get("requester_project"),
+        (now + prepared.lifetime).isoformat(),
+    )  # fmt: skip
+    ports.notify(
+        "certificate", "create", "success", cluster, serial=f"{serial:x}", profile=profile.name, **who
+    )
     return pem

@@ -13,7 +13,7 @@ from magnum_lite.conductor import authorities, join_tokens
 from magnum_lite.conductor.enrolment import enrol
 from magnum_lite.conductor.plan import plan
 from magnum_lite.conductor.ports import Ports
-from magnum_lite.context import Context
+from magnum_lite.context import Context, in_request
 from magnum_lite.db import certificates, clusters, nodes
 from magnum_lite.db.interruptions import again
 from magnum_lite.db.rows import Row
@@ -31,9 +31,10 @@ def _answered(method: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
     """Results and domain errors both travel as data."""
 
     @functools.wraps(method)
-    def call(self: "Endpoint", _ctxt: Any, **arguments: Any) -> dict[str, Any]:
+    def call(self: "Endpoint", ctxt: Any, **arguments: Any) -> dict[str, Any]:
         try:
-            return {"result": again(lambda: method(self, **arguments))}
+            with in_request(ctxt.get("request_id")):
+                return {"result": again(lambda: method(self, **arguments))}
         except errors.MagnumLiteError as error:
             return rpc.failure(error)
         except Exception:  # the caller gets an answer, not a time-out

@@ -51,6 +51,7 @@ def forget(work: Work) -> Outcome:
     with work.ports.database.write() as connection:
         if clusters.forget(connection, work.uuid, work.token):
             events.add(connection, work.cluster, "status", "Deleted: nothing is left of it.")
+    work.announce("success")
     return DONE
 
 

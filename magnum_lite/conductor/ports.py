@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from magnum_lite.conductor.notifications import Notify, nobody
 from magnum_lite.db.session import Database
 from magnum_lite.drivers.contract import DoorSpec
 from magnum_lite.orchestration.stacks import Stacks
@@ -37,4 +38,5 @@ class Ports:
     owner: str
     sessions: MayAct | None = None
     consoles: ConsolePort | None = None
+    notify: Notify = nobody
     clock: Callable[[], float] = time.time

@@ -1,10 +1,12 @@
 """One pass over one cluster: run the phases of its newest generation, write down how it went."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
 from oslo_log import log
 
+from magnum_lite import metrics
 from magnum_lite.conductor import group_status, health, phases, renewing
 from magnum_lite.conductor.labels import ensure_labels
 from magnum_lite.conductor.outcome import DONE, Failed, Outcome, Wait
@@ -48,13 +50,16 @@ def _run(work: Work, at_point: Callable[[str], None]) -> Outcome:
     for phase in phases.DELETE if is_delete(work) else phases.UPDATE:
         at_point(phase.__name__)
         work.extend()
+        began = time.monotonic()
         try:
             outcome = phase(work)
         except OrchestrationError as error:
             LOG.warning(
                 "orchestration failed cluster=%s phase=%s reason=%s", work.uuid, phase.__name__, error.reason
             )
-            return Wait(2.0, f"{error.reason} Trying again.")
+            outcome = Wait(2.0, f"{error.reason} Trying again.")
+        took = time.monotonic() - began
+        metrics.observe("phase_seconds", took, phase=phase.__name__, outcome=type(outcome).__name__)
         if outcome is not DONE:
             return outcome
     at_point("end")
@@ -100,6 +105,7 @@ def _complete(work: Work) -> None:
             nodegroups.update(connection, uuid, values)
         message = f"{status}: {len(work.members())} nodes are ready."
         events.add(connection, work.cluster, "status", message, percent=100)
+    work.announce("success")
 
 
 def _fail(work: Work, failed: Failed) -> None:
@@ -115,3 +121,4 @@ def _fail(work: Work, failed: Failed) -> None:
         for uuid, values in group_status.failed(work, failed).items():
             nodegroups.update(connection, uuid, values)
         events.add(connection, work.cluster, "status", f"{status}: {failed.reason}", level="error")
+    work.announce("failure", reason=failed.reason[:1000])

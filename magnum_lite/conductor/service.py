@@ -11,12 +11,13 @@ from typing import Any
 import oslo_messaging
 from oslo_log import log
 
-from magnum_lite import concurrency, rpc
+from magnum_lite import concurrency, metrics, rpc
 from magnum_lite.conductor import work
 from magnum_lite.conductor.endpoint import Endpoint
 from magnum_lite.conductor.ports import Ports
 from magnum_lite.conductor.reconciler import reconcile
 from magnum_lite.conductor.sweeper import expire_events, sweep
+from magnum_lite.context import in_request
 from magnum_lite.db import leases, services
 from magnum_lite.db.interruptions import again
 from magnum_lite.errors import Unavailable
@@ -116,10 +117,12 @@ class ConductorService:
             if held is not None:
                 self._work_on(held)
         except work.LeaseLost:
+            metrics.count("leases_lost")
             LOG.info("lease lost cluster=%s", uuid)
         except Unavailable as error:
             LOG.warning("reconcile interrupted cluster=%s reason=%s", uuid, error)
         except Exception:
+            metrics.count("reconcile_failures")
             LOG.exception("reconcile failed cluster=%s", uuid)
         finally:
             with self._lock:
@@ -129,7 +132,8 @@ class ConductorService:
 
     def _work_on(self, held: work.Work) -> None:
         try:
-            wait = reconcile(held, at_point=self._at_point)
+            with in_request(held.cluster["request_id"]):
+                wait = reconcile(held, at_point=self._at_point)
         except work.LeaseLost:
             raise
         except Exception:

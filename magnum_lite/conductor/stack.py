@@ -109,6 +109,7 @@ def _told(work: Work, **values: object) -> None:
             if not node["in_stack"]:
                 nodes.update(connection, node["uuid"], {"in_stack": True})
                 node["in_stack"] = True
+    work.announce("pending")
 
 
 def _began_just_now(work: Work, stack: Stack) -> bool:
@@ -171,6 +172,8 @@ def ensure_stack_gone(work: Work) -> Outcome:
     work.ports.stacks.delete(work.project_id, stack.id)
     work.save(stack_id=stack.id, stack_retries=work.cluster["stack_retries"] + 1)
     work.tell("stack", f"Stack {stack.name} is being deleted.")
+    if not failed:
+        work.announce("pending")
     return Wait(work.ports.conf.conductor.busy_interval, "The stack is being deleted.")
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from magnum_lite.cloud.console import Consoles
 from magnum_lite.cloud.sessions import ServiceSessions
 from magnum_lite.conductor import reachable
+from magnum_lite.conductor.notifications import Notifications
 from magnum_lite.conductor.ports import Ports
 from magnum_lite.db.session import Database
 from magnum_lite.drivers.contract import DoorSpec
@@ -33,5 +34,6 @@ def make_ports(conf: Any) -> Ports:
         door=DoorSpec(url=conf.node_door.url.rstrip("/"), ca_pem=ca),
         owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
         sessions=sessions,
+        notify=Notifications(conf),
         consoles=Consoles(sessions.session_for, conf.service_user.interface, conf.service_user.region_name),
     )

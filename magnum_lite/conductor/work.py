@@ -97,6 +97,10 @@ class Work:
         with self.write() as connection:
             events.add(connection, self.cluster, kind, message, **more)
 
+    def announce(self, outcome: str, **facts: Any) -> None:
+        """Tell other services what became of the newest generation: pending, success or failure."""
+        self.ports.notify("cluster", str(self.cluster["action"]).lower(), outcome, self.cluster, **facts)
+
     def extend(self) -> None:
         """Keep the lease during long work. Raises LeaseLost."""
         with self.ports.database.write() as connection:

@@ -4,6 +4,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from magnum_lite.context import current_request
 from magnum_lite.db import rows
 from magnum_lite.db.rows import Page, Row
 from magnum_lite.db.schema import authority, cluster, node, nodegroup, secret
@@ -36,7 +37,9 @@ def _visible(project_id: str | None) -> tuple[sa.ColumnElement[bool], ...]:
 def insert(connection: sa.Connection, values: dict[str, Any]) -> Row:
     """Store a new cluster, due for a conductor at once."""
     row = {**values, "created_at": utcnow(), "updated_at": None}
-    connection.execute(cluster.insert().values(row | {"accepted_at": now_epoch()}))
+    connection.execute(
+        cluster.insert().values(row | {"accepted_at": now_epoch(), "request_id": current_request() or None})
+    )
     return row
 
 
@@ -114,6 +117,7 @@ def accept(connection: sa.Connection, uuid: str, generation: int, action: str, v
             action=action,
             generation=generation + 1,
             accepted_at=now_epoch(),
+            request_id=current_request() or None,
             next_sync=0.0,
             attempts=0,
             stack_retries=0,

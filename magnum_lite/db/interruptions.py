@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from oslo_log import log
 
+from magnum_lite import metrics
 from magnum_lite.errors import Unavailable
 
 LOG = log.getLogger(__name__)
@@ -94,6 +95,7 @@ def again(work: Callable[[], T], *, sleep: Callable[[float], None] = time.sleep)
         try:
             return work()
         except Interrupted as error:
+            metrics.count("database_interruptions", lost=error.lost)
             if attempt.committed or not error.certain or tried == _TRIES:
                 raise
             LOG.info("transaction interrupted lost=%s tried=%d", error.lost, tried)

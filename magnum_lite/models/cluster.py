@@ -87,6 +87,7 @@ class Cluster(f.Resource):
     action: f.Text = field("CREATE", doc="What the newest generation asks for.", access=PRIVATE)
     generation: int = field(1, doc="+1 for each accepted change.", access=PRIVATE)
     accepted_at: float = field(0.0, doc="When, Unix seconds by the database's clock.", access=PRIVATE)
+    request_id: f.Text | None = field(None, doc="Of the request that asked for it.", access=PRIVATE)
     template: f.Document = field({}, doc="The template as it was when accepted.", access=PRIVATE)
     ca_epoch: int = field(1, doc="Number of the newest CAs that there shall be.", access=PRIVATE)
     ca_floor: int = field(1, doc="Number of the oldest CAs to be trusted.", access=PRIVATE)

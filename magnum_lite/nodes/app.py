@@ -9,7 +9,7 @@ from typing import Any
 import webob
 from oslo_log import log
 
-from magnum_lite import errors
+from magnum_lite import errors, metrics
 from magnum_lite.db.interruptions import again
 from magnum_lite.nodes import instructions, reports
 from magnum_lite.nodes.deps import DoorDeps
@@ -36,6 +36,7 @@ def make_application(deps: DoorDeps) -> Callable[..., Any]:
             response = _error(404 if call is None else 405, "no-such-path", "Nothing is served here.")
         else:
             response = _answered(deps, call, request)
+            metrics.count("door_requests", call=request.path_info, code=response.status_int)
         return response(environ, start_response)
 
     return application

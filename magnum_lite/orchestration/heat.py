@@ -20,6 +20,8 @@ from heatclient.common import http
 from heatclient.v1 import resources, stacks
 from keystoneauth1 import exceptions as ksa
 
+from magnum_lite import metrics
+from magnum_lite.context import current_request
 from magnum_lite.models.stack import Preview, ResourceFault, Stack, StackRequest
 from magnum_lite.orchestration import faults as fault_tree
 from magnum_lite.orchestration import growth, previews
@@ -31,6 +33,7 @@ TIME_LIMIT = (10, 60)  # seconds to connect, seconds without an answer
 PAGE = 200
 NESTED_DEPTH = 5  # Heat's own default limit
 MAX_CLIENTS = 512
+_CALLS = frozenset({"resources", "preview", "template", "signal", "validate"})
 
 _IDENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
 
@@ -42,7 +45,11 @@ class _HeatHTTP(http.SessionClient):
 
     def request(self, url: str, method: str, **kwargs: Any) -> Any:
         kwargs.setdefault("timeout", TIME_LIMIT)
-        return super().request(url, method, **kwargs)
+        last = url.partition("?")[0].rpartition("/")[2]
+        if ident := current_request():
+            kwargs["headers"] = {**(kwargs.get("headers") or {}), "X-OpenStack-Request-ID": ident}
+        with metrics.heat_call(f"{method} {last if last in _CALLS else 'stacks'}"):
+            return super().request(url, method, **kwargs)
 
 
 class _Client:

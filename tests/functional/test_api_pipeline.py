@@ -5,7 +5,10 @@ import webtest
 from keystonemiddleware.opts import list_auth_token_opts
 
 from magnum_lite.api.app import make_application
+from magnum_lite.db import migrations, services
+from magnum_lite.db.session import Database
 from tests.functional.conftest import errors
+from tests.support.processes import free_port
 from tests.support.stand import Stand
 
 
@@ -26,7 +29,6 @@ def test_paths_that_are_not_served_need_a_token_too(pipeline):
 def test_what_is_public(pipeline):
     for path in ("/", "/v1", "/v1/"):
         assert pipeline.get(path).status_int == 200
-    assert pipeline.get("/healthcheck").status_int == 200
     errors(pipeline.post("/", b"", expect_errors=True), 405)
 
 
@@ -39,3 +41,52 @@ def test_forwarded_headers_are_believed_where_the_operator_says_so(tmp_path, pro
     sent = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "cloud.example"}
     href = app.get("/", headers=sent).json["versions"][0]["links"][0]["href"]
     assert href.startswith(base.rsplit(":", 1)[0])
+
+
+@pytest.fixture
+def health(tmp_path):
+    """``health(**options)``: what /healthcheck says of a service with a database and no conductor."""
+
+    def make(**options):
+        url = f"sqlite:///{tmp_path}/health.sqlite"
+        migrations.upgrade(Database(url))
+        stand = Stand(tmp_path, database__connection=url, **options)
+        app = webtest.TestApp(make_application(stand.deps))
+        app.conf = stand.conf
+        return app, url
+
+    return make
+
+
+def test_the_health_is_public_and_names_no_address(health, tmp_path):
+    app, _ = health()
+    assert app.get("/healthcheck").text.splitlines()[-1] == "OK, conductors=0"
+    app, _ = health(api__health_needs_conductor=True)
+    answer = app.get("/healthcheck", expect_errors=True)
+    assert (answer.status_int, answer.text.splitlines()[-1]) == (503, "no conductor is up")
+
+
+def test_the_health_of_a_conductor_counts(health):
+    app, url = health(api__health_needs_conductor=True)
+    with Database(url).write() as connection:
+        services.beat(connection, "host-1", "magnum-conductor")
+    assert app.get("/healthcheck").text.splitlines()[-1] == "OK, conductors=1"
+
+
+def test_the_health_without_a_database(tmp_path):
+    url = f"mysql+pymysql://secret:secret@127.0.0.1:{free_port()}/magnum"
+    app = webtest.TestApp(make_application(Stand(tmp_path, database__connection=url).deps))
+    answer = app.get("/healthcheck", expect_errors=True)
+    assert (answer.status_int, answer.text.splitlines()[-1]) == (503, "the database does not answer")
+    assert "secret" not in answer.text and "127.0.0.1" not in answer.text
+
+
+def test_an_operator_takes_a_worker_out_by_a_file(health, tmp_path):
+    away = tmp_path / "away"
+    app, _ = health()
+    app.get("/healthcheck")  # its options are there then
+    app.conf.set_override("disable_by_file_path", str(away), group="healthcheck")
+    assert app.get("/healthcheck").status_int == 200
+    away.touch()
+    answer = app.get("/healthcheck", expect_errors=True)
+    assert (answer.status_int, answer.text.splitlines()[0]) == (503, "DISABLED BY FILE")

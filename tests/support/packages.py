@@ -41,6 +41,11 @@ def haproxy() -> Path:
     return unpacked("haproxy", ("haproxy", "liblua5.3-0", "libopentracing-c-wrapper0", "libopentracing1"))
 
 
+def promtool() -> Path:
+    """Prometheus' checker of rules and metrics."""
+    return unpacked("prometheus", ("prometheus",)) / "usr/bin/promtool"
+
+
 def postgresql() -> Path:
     """The directory of PostgreSQL's programs: the machine's, else unpacked."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))

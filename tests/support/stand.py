@@ -24,7 +24,7 @@ from magnum_lite.conductor import work
 from magnum_lite.conductor.endpoint import Endpoint
 from magnum_lite.conductor.ports import Ports
 from magnum_lite.conductor.reconciler import reconcile
-from magnum_lite.context import Context
+from magnum_lite.context import Context, in_request
 from magnum_lite.db import leases, migrations, schema
 from magnum_lite.db.session import Database
 from magnum_lite.drivers.contract import DoorSpec
@@ -195,7 +195,8 @@ class Stand:
             if held is None:
                 continue
             try:
-                wait = reconcile(held, at_point=at_point)
+                with in_request(held.cluster["request_id"]):
+                    wait = reconcile(held, at_point=at_point)
             except work.LeaseLost:
                 continue
             if wait is not None:
