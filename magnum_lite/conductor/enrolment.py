@@ -27,6 +27,7 @@ from magnum_lite.pki.errors import PKIError
 
 IDENTITY = "identity"
 _REFUSED = "This machine is not a node that we expect, or its token was used or has expired."
+_AWAY = {NodeState.LEAVING, NodeState.GONE}
 _TELL_AGAIN = dt.timedelta(minutes=15)
 
 
@@ -58,7 +59,10 @@ def enrol(ports: Ports, request: Mapping[str, Any]) -> dict[str, Any]:
     if "csrs" not in request:
         answer = _as_before(answer)
     with ports.database.write() as connection:
-        _record(connection, ports, cluster, node, issued, renewing=renewing)
+        known = nodes.locked(connection, node["uuid"])  # signing takes its time
+        if known is None or known["state"] in _AWAY:
+            raise Forbidden(_REFUSED)
+        _record(connection, ports, cluster, known, issued, renewing=renewing)
     return answer
 
 
@@ -93,7 +97,7 @@ def _records(ports: Ports, node_id: str) -> tuple[Row, Row]:
     with ports.database.read() as connection:
         node = nodes.get(connection, node_id)
         cluster = clusters.by_uuid(connection, node["cluster_id"]) if node else None
-    if node is None or cluster is None or node["state"] in {NodeState.LEAVING, NodeState.GONE}:
+    if node is None or cluster is None or node["state"] in _AWAY:
         raise Forbidden(_REFUSED)
     return node, cluster
 

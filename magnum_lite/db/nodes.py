@@ -25,6 +25,13 @@ def get(connection: sa.Connection, uuid: str) -> Row | None:
     return rows.one(connection, sa.select(node).where(node.c.uuid == uuid))
 
 
+def locked(connection: sa.Connection, uuid: str) -> Row | None:
+    """By uuid, and nobody else changes it until the transaction ends: its state has two writers, the node's
+    reports and the conductor, and what one of them decides from must not be old.
+    """
+    return rows.one(connection, sa.select(node).where(node.c.uuid == uuid).with_for_update())
+
+
 def of_cluster(connection: sa.Connection, cluster_id: str) -> list[Row]:
     """All records of a cluster, masters first, by index."""
     query = sa.select(node).where(node.c.cluster_id == cluster_id).order_by(node.c.role, node.c.index)

@@ -143,16 +143,24 @@ def _seen(node: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def store(deps: DoorDeps, node: Row, timestamp: float, report: Mapping[str, Any]) -> tuple[Row, Row]:
-    """Write a report down; the node as it is now, and its cluster. Raises Unsigned for a replay."""
+    """Write a report down; the node as it is now, and its cluster. Raises Unsigned for a replay. ``node`` may
+    be old: it is read again.
+    """
     with deps.database.write() as connection:
         cluster = clusters.by_uuid(connection, node["cluster_id"])
-        if cluster is None:
+        known = nodes.locked(connection, node["uuid"])
+        if cluster is None or known is None:
             raise Unsigned("This node's cluster is gone.")
+        node = known
         values = _values(deps, registry.get(cluster["coe"]), node, report)
         _check_engine_id(connection, node, values)
         if not nodes.report(connection, node["uuid"], timestamp, values):
             raise Unsigned("This report, or a newer one, was seen already.")
-        _record(connection, cluster, node, values)
+        moved = _record(connection, cluster, node, values)
+    if moved:
+        # By itself: a conductor locks its cluster first and then its nodes.
+        with deps.database.write() as connection:
+            clusters.wake(connection, cluster["uuid"])
     tokens = report.get("join_tokens")
     if node["role"] == "master" and isinstance(tokens, dict):
         good = {k: v for k, v in tokens.items() if isinstance(v, str) and _JOIN_TOKEN.fullmatch(v)}
@@ -172,14 +180,14 @@ def _check_engine_id(connection: Connection, node: Row, values: dict[str, Any]) 
             del values["engine_id"]
 
 
-def _record(connection: Connection, cluster: Row, node: Row, values: Mapping[str, Any]) -> None:
-    """An event for each new step or state, and a nudge to the conductor."""
+def _record(connection: Connection, cluster: Row, node: Row, values: Mapping[str, Any]) -> bool:
+    """An event for each new step or state; whether there was one, so that the conductor should look."""
     moved = (values["step"], values["state"]) != (node["step"], node["state"])
     sick = "healthy" in values and values["healthy"] != node["healthy"] and node["healthy"] is not None
     if not moved and not sick:
-        return
+        return False
     if values["state"] == NodeState.LEAVING:
-        return  # it was told to go: that it is out of the engine is no news
+        return False  # it was told to go: that it is out of the engine is no news
     failed = values["state"] == NodeState.FAILED or (sick and values["healthy"] is False)
     events.add(
         connection,
@@ -192,4 +200,4 @@ def _record(connection: Connection, cluster: Row, node: Row, values: Mapping[str
         level="error" if failed else "info",
         detail=values.get("log") if failed else None,
     )
-    clusters.wake(connection, cluster["uuid"])
+    return True

@@ -10,7 +10,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from magnum_lite.conductor import enrolment
 from magnum_lite.db import schema
+from magnum_lite.nodes import reports
 from tests.support.stand import SimulatedNode
 
 
@@ -141,6 +143,55 @@ def test_a_node_that_leaves_does_not_come_in(stand, booted, state):
     leaving = _one(machines, "worker-0")
     _update(stand, leaving.node_id, state=state)
     assert leaving.enrol().status_int == 403
+
+
+def test_a_node_that_is_told_to_go_while_it_reports_goes(stand, booted, monkeypatch):
+    """The conductor decides between the door's look at the node and the writing of its report."""
+    uuid, machines = booted
+    leaving = _one(machines, "worker-0")
+    leaving.enrol()
+    read = reports.read
+
+    def slow(body):
+        _update(stand, leaving.node_id, state="leaving", leave_step="removed")
+        return read(body)
+
+    monkeypatch.setattr(reports, "read", slow)
+    assert leaving.report("ready", 100, "ok").json == {"leave": True}
+    assert {r["state"] for r in _records(stand, uuid) if r["uuid"] == leaving.node_id} == {"leaving"}
+
+
+def test_a_node_that_is_told_to_go_while_it_enrols_goes(stand, booted, monkeypatch):
+    uuid, machines = booted
+    leaving = _one(machines, "worker-0")
+    issue = enrolment._issue
+
+    def slow(*arguments):
+        _update(stand, leaving.node_id, state="leaving")
+        return issue(*arguments)
+
+    monkeypatch.setattr(enrolment, "_issue", slow)
+    assert leaving.enrol().status_int == 403
+    assert {r["state"] for r in _records(stand, uuid) if r["uuid"] == leaving.node_id} == {"leaving"}
+
+
+def test_an_enrolment_that_ends_late_takes_nothing_back(stand, booted, monkeypatch):
+    """The door gave up waiting, the node came again with the same keys, and reported: then the first ends."""
+    uuid, machines = booted
+    node = _one(machines, "worker-0")
+    issue = enrolment._issue
+
+    def slow(*arguments):
+        monkeypatch.setattr(enrolment, "_issue", issue)
+        assert node.enrol().status_int == 200
+        assert node.report("ready", 100, "ok").status_int == 200
+        return issue(*arguments)
+
+    monkeypatch.setattr(enrolment, "_issue", slow)
+    assert node.enrol().status_int == 200
+    (record,) = (r for r in _records(stand, uuid) if r["uuid"] == node.node_id)
+    assert (record["state"], record["step"]) == ("ready", "ready")
+    assert node.report("ready", 100, "ok").status_int == 200
 
 
 def test_a_csr_that_asks_for_power(stand, booted):
