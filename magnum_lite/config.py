@@ -68,6 +68,7 @@ CONDUCTOR = [
     ),
     cfg.IntOpt("max_stacks", default=512, min=1, help="Heat's max_stacks_per_tenant, for plans."),
     cfg.IntOpt("down_after", default=60, min=5, help="Seconds without a beat before a conductor is down."),
+    cfg.FloatOpt("sweep_interval", default=300.0, min=1, help="Seconds between looks for stray stacks."),
     cfg.BoolOpt("global_stack_list", default=False, help="Heat's stacks:global_index is open to us."),
 ]
 CERTIFICATES = [

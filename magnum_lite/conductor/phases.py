@@ -50,7 +50,8 @@ def forget(work: Work) -> Outcome:
     """Last of all the row, with its CAs and secrets; its events stay for a while."""
     with work.ports.database.write() as connection:
         if clusters.forget(connection, work.uuid, work.token):
-            events.add(connection, work.cluster, "status", "Deleted: nothing is left of it.")
+            message = "Deleted: nothing is left of it."
+            events.add(connection, work.cluster, "status", message, step=events.DELETED)
     work.announce("success")
     return DONE
 

@@ -25,7 +25,6 @@ from magnum_lite.errors import Unavailable
 LOG = log.getLogger(__name__)
 BINARY = "magnum-conductor"
 _HEARTBEAT = 10.0
-_SWEEP = 300.0
 _LONGEST_BACKOFF = 60.0
 
 
@@ -155,7 +154,7 @@ class ConductorService:
             self._stop.wait(_HEARTBEAT)
 
     def _sweep(self) -> None:
-        while not self._stop.wait(_SWEEP):
+        while not self._stop.wait(self._ports.conf.conductor.sweep_interval):
             try:
                 sweep(self._ports)
                 expire_events(self._ports)

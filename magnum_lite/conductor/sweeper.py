@@ -13,8 +13,9 @@ LOG = log.getLogger(__name__)
 
 
 def sweep(ports: Ports) -> list[Stack]:
-    """Remove duplicates (a second stack of a living cluster, made by a conductor that was frozen past
-    its lease); report stacks without any row, which only an operator may remove.
+    """Remove what a conductor that was frozen past its lease has made: a second stack of a living cluster,
+    and the stack of one that was deleted meanwhile (our events say so). Report other stacks without a row,
+    of which we know nothing: only an operator may remove them.
     """
     with ports.database.read() as connection:
         projects = None if ports.conf.conductor.global_stack_list else all_projects(connection)
@@ -32,7 +33,11 @@ def sweep(ports: Ports) -> list[Stack]:
             continue
         with ports.database.read() as connection:
             row = clusters.by_uuid(connection, uuid)
-        if row is None:
+            deleted = row is None and events.tells_of_deletion(connection, uuid)
+        if deleted:
+            LOG.warning("stack of deleted cluster=%s is removed stack=%s", uuid, stack.id)
+            ports.stacks.delete(stack.project_id, stack.id)
+        elif row is None:
             orphans.append(stack)
             LOG.warning("stack without cluster stack=%s project=%s", stack.id, stack.project_id)
         elif _is_duplicate(row, stack):

@@ -11,6 +11,7 @@ from magnum_lite.db.schema import event
 from magnum_lite.db.session import utcnow
 
 _ADD = event.insert()
+DELETED = "deleted"  # step of the last event of all
 
 
 def add(
@@ -50,6 +51,12 @@ def page(
     if project_id is not None:
         where.append(event.c.project_id == project_id)
     return rows.many(connection, sa.select(event).where(*where).order_by(event.c.id).limit(limit))
+
+
+def tells_of_deletion(connection: sa.Connection, cluster_id: str) -> bool:
+    """Whether we ourselves have deleted this cluster, to the end."""
+    where = (event.c.cluster_id == cluster_id, event.c.kind == "status", event.c.step == DELETED)
+    return connection.execute(sa.select(event.c.id).where(*where).limit(1)).first() is not None
 
 
 def expire(connection: sa.Connection, alive: sa.Select[Any], days: int) -> int:

@@ -244,3 +244,19 @@ def test_stacks_of_nobody_are_reported_and_left(stand):
     )
     assert [s.id for s in sweep(stand.ports)] == [orphan]
     assert stand.stacks.get(PROJECT, orphan).action == "CREATE"
+
+
+def test_a_stack_made_for_a_cluster_that_was_deleted_meanwhile_is_swept(stand):
+    """A conductor frozen before it asks Heat wakes up when cluster and row are gone."""
+    stand.cluster()
+    uuid = stand.cluster()
+    frozen = claimed(stand, uuid, "frozen")
+    write(stand, uuid, lease_expires=0.0)
+    stand.api.delete(f"/v1/clusters/{uuid}")
+    assert stand.converge(uuid) is None
+    with pytest.raises(work.LeaseLost):
+        reconcile(frozen)
+    request = frozen.driver.stack_request(frozen.spec())
+    stand.stacks.create(PROJECT, request)
+    assert sweep(stand.ports) == []
+    assert cluster_tag(uuid) not in {tag for s in stand.stacks.find(None, [TAG]) for tag in s.tags}
