@@ -1,9 +1,10 @@
-"""The in-memory twin of the look-ups, for developers and fast tests."""
+"""The in-memory twins of the look-ups and of the inventory, for developers and fast tests."""
 
 import dataclasses
 from collections.abc import Collection, Mapping
 from typing import NoReturn
 
+from magnum_lite.cloud.inventory import Thing
 from magnum_lite.cloud.lookups import QUOTAS, Allowance, Flavor, Image
 from magnum_lite.context import Context
 from magnum_lite.errors import NotFound, Unavailable
@@ -69,3 +70,37 @@ class MemoryLookups:
 
 def _none(kind: str, ident: str) -> NoReturn:
     raise NotFound(kind, ident)
+
+
+@dataclasses.dataclass
+class MemoryInventory:
+    """See ``inventory.Inventory``. ``down`` names a service that does not answer."""
+
+    open_projects: list[str]
+    all_servers: list[Thing] = dataclasses.field(default_factory=list)
+    all_credentials: list[Thing] = dataclasses.field(default_factory=list)
+    down: str | None = None
+
+    def projects(self) -> list[str]:
+        self._up("identity")
+        return list(self.open_projects)
+
+    def servers(self, project_id: str) -> list[Thing]:
+        self._up("compute")
+        return [server for server in self.all_servers if server.project_id == project_id]
+
+    def credentials(self) -> list[Thing]:
+        self._up("identity")
+        return list(self.all_credentials)
+
+    def remove_server(self, project_id: str, ident: str) -> None:
+        self._up("compute")
+        self.all_servers = [s for s in self.all_servers if (s.project_id, s.id) != (project_id, ident)]
+
+    def remove_credential(self, project_id: str, ident: str) -> None:  # noqa: ARG002
+        self._up("identity")
+        self.all_credentials = [c for c in self.all_credentials if c.id != ident]
+
+    def _up(self, service: str) -> None:
+        if self.down == service:
+            raise Unavailable(service)

@@ -5,6 +5,7 @@ import json
 import sys
 
 from magnum_lite import config
+from magnum_lite.cmd import audits
 from magnum_lite.db import migrations
 from magnum_lite.db.session import Database
 
@@ -51,6 +52,7 @@ def main(argv: list[str] | None = None) -> int:
     actions.add_parser("check", help="say whether it is")
     actions.add_parser("version", help="say which version it is at")
     actions.add_parser("revision", help="write a migration (developers)").add_argument("message")
+    audits.add_to(areas)
     written = areas.add_parser("api", help="what is written from the API's routes").add_subparsers(
         dest="action", required=True
     )
@@ -64,6 +66,8 @@ def main(argv: list[str] | None = None) -> int:
     conf = config.load([part for path in arguments.config_file for part in ("--config-file", path)])
     if not conf.database.connection:
         parser.error("[database] connection is not set: give --config-file")
+    if arguments.area == "audit":
+        return audits.run(conf, remove=arguments.remove, as_json=arguments.json)
     database = Database(conf.database.connection)
     if arguments.action == "upgrade":
         return _upgrade(database)
