@@ -40,7 +40,8 @@ def ensure_stack(work: Work) -> Outcome:
     stack = find(work)
     if stack is None:
         lost = [n for n in work.nodes if n["in_stack"]]
-        return _lost(work, lost) if lost else _create(work)
+        there_was_one = work.cluster["stack_id"] or any(n["token_key"] for n in lost)
+        return _lost(work, lost) if lost and there_was_one else _create(work)
     if stack.id != work.cluster["stack_id"]:
         _adopt(work, stack)
     if work.cluster["applied_generation"] == work.cluster["generation"]:
@@ -77,6 +78,7 @@ def _create(work: Work) -> Outcome:
             f"--user {user} --domain <the project's domain> --inherited member"
         )
     request = work.driver.stack_request(work.spec(credentials(work)))
+    fresh = _about_to_tell(work)
     try:
         stack_id = work.ports.stacks.create(work.project_id, request)
     except StackExists:
@@ -86,6 +88,7 @@ def _create(work: Work) -> Outcome:
         _adopt(work, found)
         return DONE
     except StackRefused as error:
+        _not_told(work, fresh)
         return Failed(f"Heat refused the stack: {error.reason}")
     _told(work, stack_id=stack_id, stack_mark=None)
     work.tell("stack", f"Stack {request.name} is being made.")
@@ -104,12 +107,30 @@ def _adopt(work: Work, stack: Stack) -> None:
 
 def _told(work: Work, **values: object) -> None:
     """Heat has taken the request of this generation."""
-    with work.write(applied_generation=work.cluster["generation"], **values) as connection:
-        for node in work.members():
-            if not node["in_stack"]:
-                nodes.update(connection, node["uuid"], {"in_stack": True})
-                node["in_stack"] = True
+    work.save(applied_generation=work.cluster["generation"], **values)
     work.announce("pending")
+
+
+def _about_to_tell(work: Work) -> list[Row]:
+    """Written before Heat is asked: from now on it may know of these nodes, whether we hear its answer or
+    not. It waits for whom it knows, and never uses an index twice.
+    """
+    fresh = [node for node in work.members() if not node["in_stack"]]
+    _mark(work, fresh, in_stack=True)
+    return fresh
+
+
+def _not_told(work: Work, fresh: list[Row]) -> None:
+    """Heat did not take the request, and said so."""
+    _mark(work, fresh, in_stack=False)
+
+
+def _mark(work: Work, members: list[Row], *, in_stack: bool) -> None:
+    if members:
+        with work.write() as connection:
+            for node in members:
+                nodes.update(connection, node["uuid"], {"in_stack": in_stack})
+                node["in_stack"] = in_stack
 
 
 def _began_just_now(work: Work, stack: Stack) -> bool:
@@ -127,11 +148,14 @@ def _update(work: Work, stack: Stack) -> Outcome:
     if _began_just_now(work, stack):
         return Wait(1.0)
     request = work.driver.stack_request(work.spec(credentials(work)))
+    fresh = _about_to_tell(work)
     try:
         work.ports.stacks.update(work.project_id, stack.id, request)
     except StackConflict:
+        _not_told(work, fresh)
         return Wait(work.ports.conf.conductor.busy_interval, "The stack is busy.")
     except StackRefused as error:
+        _not_told(work, fresh)
         return Failed(f"Heat refused the change of the stack: {error.reason}")
     _told(work, stack_mark=stack.updated_at or "")
     work.tell("stack", f"Stack {stack.name} is being changed.")

@@ -7,7 +7,7 @@ from magnum_lite.conductor.reconciler import reconcile
 from magnum_lite.conductor.sweeper import sweep
 from magnum_lite.db.schema import authority, cluster, event, node
 from magnum_lite.models.stack import TAG, StackRequest, cluster_tag
-from magnum_lite.orchestration.stacks import StackExists
+from magnum_lite.orchestration.stacks import OrchestrationUnavailable, StackExists, StackRefused
 from tests.functional.test_conductor import scale, write
 from tests.support.stand import PROJECT
 
@@ -260,3 +260,62 @@ def test_a_stack_made_for_a_cluster_that_was_deleted_meanwhile_is_swept(stand):
     stand.stacks.create(PROJECT, request)
     assert sweep(stand.ports) == []
     assert cluster_tag(uuid) not in {tag for s in stand.stacks.find(None, [TAG]) for tag in s.tags}
+
+
+def dies_behind(stand, uuid, call):
+    """The conductor dies when Heat has taken its ``call``, and before that is written down."""
+    real = getattr(stand.stacks, call)
+
+    def last(*arguments):
+        real(*arguments)
+        raise Killed
+
+    setattr(stand.stacks, call, last)
+    try:
+        with pytest.raises(Killed):
+            for _ in range(20):
+                stand.pass_once()
+                stand.boot()
+                stand.offset += 5
+    finally:
+        setattr(stand.stacks, call, real)
+    write(stand, uuid, lease_expires=0.0)
+    stand.ports = stand.make_ports("conductor-2")
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_scaled_down_when_heat_had_just_been_asked_for_more(stand, count):
+    """Nodes that Heat may know of are not forgotten: it waits for them, and never uses an index twice."""
+    uuid = stand.cluster(node_count=4)
+    dies_behind(stand, uuid, "create")
+    scale(stand, uuid, count)
+    assert stand.settle(uuid)["status"] == "UPDATE_COMPLETE"
+    whole(stand, uuid, count + 1)
+    scale(stand, uuid, 5)
+    dies_behind(stand, uuid, "update")
+    scale(stand, uuid, count)
+    assert stand.settle(uuid)["status"] == "UPDATE_COMPLETE"
+    whole(stand, uuid, count + 1)
+    scale(stand, uuid, 4)
+    assert stand.settle(uuid)["status"] == "UPDATE_COMPLETE"
+    whole(stand, uuid, 5)
+
+
+def test_a_stack_that_was_never_made_is_not_missed(stand):
+    """Heat was away when it was to be asked: nobody has deleted anything."""
+    uuid = stand.cluster(node_count=1)
+    stand.stacks.fail_next("create", OrchestrationUnavailable("Heat does not answer in time."))
+    assert stand.converge(uuid)["status"] == "CREATE_COMPLETE"
+    assert not [e for e in rows(stand, event) if "somebody else deleted it" in e["message"]]
+    whole(stand, uuid, 2)
+
+
+def test_nodes_of_a_refused_change_are_forgotten_as_if_they_had_never_been(stand):
+    uuid = stand.cluster(node_count=1)
+    stand.converge(uuid)
+    stand.stacks.fail_next("update", StackRefused("Heat refused the request: quota"))
+    scale(stand, uuid, 3)
+    assert stand.settle(uuid)["status"] == "UPDATE_FAILED"
+    scale(stand, uuid, 2)
+    assert stand.settle(uuid)["status"] == "UPDATE_COMPLETE"
+    assert sorted(n["index"] for n in rows(stand, node) if n["role"] == "worker") == [0, 1]
