@@ -50,7 +50,7 @@ CONDUCTOR = [
         "step_timeout", default=600, min=10, help="Seconds without a report before a booting node is named."
     ),
     cfg.IntOpt(
-        "silent_after", default=60, min=5, help="Seconds without a report before a ready node is unhealthy."
+        "silent_after", default=45, min=5, help="Seconds without a report before a ready node is unhealthy."
     ),
     cfg.BoolOpt(
         "reach_engines",

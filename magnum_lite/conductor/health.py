@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 from magnum_lite.conductor import engine as engines
 from magnum_lite.conductor import expiries
+from magnum_lite.conductor.ports import Ports
 from magnum_lite.conductor.work import Work
-from magnum_lite.db import events
+from magnum_lite.db import clusters, events, nodes
 from magnum_lite.models.status import Health, NodeState
 from magnum_lite.native.engine import EngineRefused, EngineUnreachable
 
@@ -37,6 +38,18 @@ def look(work: Work) -> None:
             level = "warning" if status is Health.UNHEALTHY else "info"
             message = f"{status.value}{': ' + wrong if wrong else ''}"
             events.add(connection, work.cluster, "health", message, level=level)
+
+
+def notice_silence(ports: Ports, window: float) -> None:
+    """Make clusters due of which a node fell silent within the last ``window`` seconds: settled ones are
+    looked at rarely, and an owner is to hear of a machine that is gone within a minute.
+    """
+    limit = ports.clock() - ports.conf.conductor.silent_after
+    with ports.database.read() as connection:
+        silent = nodes.fell_silent(connection, limit - window, limit)
+    for uuid in silent:
+        with ports.database.write() as connection:
+            clusters.wake(connection, uuid)
 
 
 def _of_nodes(work: Work) -> tuple[dict[str, str], bool]:

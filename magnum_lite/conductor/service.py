@@ -14,6 +14,7 @@ from oslo_log import log
 from magnum_lite import concurrency, metrics, rpc
 from magnum_lite.conductor import work
 from magnum_lite.conductor.endpoint import Endpoint
+from magnum_lite.conductor.health import notice_silence
 from magnum_lite.conductor.ports import Ports
 from magnum_lite.conductor.reconciler import reconcile
 from magnum_lite.conductor.sweeper import expire_events, sweep
@@ -25,6 +26,7 @@ from magnum_lite.errors import Unavailable
 LOG = log.getLogger(__name__)
 BINARY = "magnum-conductor"
 _HEARTBEAT = 10.0
+_WATCH = 5.0
 _LONGEST_BACKOFF = 60.0
 
 
@@ -49,6 +51,7 @@ class ConductorService:
         self._threads = [
             threading.Thread(target=self._loop, name="work", daemon=True),
             threading.Thread(target=self._beat, name="heartbeat", daemon=True),
+            threading.Thread(target=self._watch, name="watch", daemon=True),
             threading.Thread(target=self._sweep, name="sweeper", daemon=True),
         ]
 
@@ -152,6 +155,13 @@ class ConductorService:
             except Exception:
                 LOG.exception("no heartbeat")
             self._stop.wait(_HEARTBEAT)
+
+    def _watch(self) -> None:
+        while not self._stop.wait(_WATCH):
+            try:
+                notice_silence(self._ports, 3 * _WATCH)
+            except Exception:
+                LOG.exception("no look for silent nodes")
 
     def _sweep(self) -> None:
         while not self._stop.wait(self._ports.conf.conductor.sweep_interval):

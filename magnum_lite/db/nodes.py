@@ -95,6 +95,13 @@ def report(connection: sa.Connection, uuid: str, timestamp: float, values: dict[
     return bool(changed.rowcount == 1)
 
 
+def fell_silent(connection: sa.Connection, after: float, until: float) -> list[str]:
+    """Clusters of which a ready node's last report is of between these times."""
+    c = node.c
+    query = sa.select(c.cluster_id).where(c.state == "ready", c.last_report > after, c.last_report <= until)
+    return list(connection.execute(query.distinct()).scalars())
+
+
 def delete(connection: sa.Connection, uuid: str) -> None:
     """Forget it."""
     connection.execute(node.delete().where(node.c.uuid == uuid))

@@ -157,7 +157,7 @@ def store(deps: DoorDeps, node: Row, timestamp: float, report: Mapping[str, Any]
         if not nodes.report(connection, node["uuid"], timestamp, values):
             raise Unsigned("This report, or a newer one, was seen already.")
         moved = _record(connection, cluster, node, values)
-    if moved:
+    if moved or _is_back(deps, node) or _sees_otherwise(node, values):
         # By itself: a conductor locks its cluster first and then its nodes.
         with deps.database.write() as connection:
             clusters.wake(connection, cluster["uuid"])
@@ -168,6 +168,21 @@ def store(deps: DoorDeps, node: Row, timestamp: float, report: Mapping[str, Any]
             node["uuid"], {k: good[k] for k in ("manager", "worker") if k in good}
         )
     return node | values, cluster
+
+
+def _is_back(deps: DoorDeps, node: Row) -> bool:
+    """Whether it was silent for so long that its cluster was told to be unhealthy."""
+    return deps.clock() - (node["last_report"] or 0.0) > deps.conf.conductor.silent_after
+
+
+def _sees_otherwise(node: Row, values: Mapping[str, Any]) -> bool:
+    """Whether the engine says of a node that it went or came: it knows sooner than we miss its reports."""
+    if "engine_view" not in values:
+        return False
+    before, now = (
+        {n["id"]: n["state"] for n in view} for view in (node["engine_view"], values["engine_view"])
+    )
+    return any(before[ident] != state for ident, state in now.items() if ident in before)
 
 
 def _check_engine_id(connection: Connection, node: Row, values: dict[str, Any]) -> None:

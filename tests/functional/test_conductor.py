@@ -5,7 +5,9 @@ import time
 
 import pytest
 
+from magnum_lite.conductor.health import notice_silence
 from magnum_lite.conductor.sweeper import expire_events
+from magnum_lite.db import leases
 from magnum_lite.db.schema import cluster, event
 from magnum_lite.models.nodegroup import GROUP_LABEL, ROLE_LABEL
 from magnum_lite.models.stack import ResourceFault
@@ -398,6 +400,42 @@ def test_a_stack_that_somebody_deleted_is_named_and_made_again(stand):
     assert not before & {n["uuid"] for n in nodes(stand, uuid).values()}
     (again,) = stand.stacks.find(None, [])
     assert again.id == stand.get(uuid)["stack_id"] != stack.id
+
+
+def test_a_settled_cluster_is_looked_at_when_a_node_falls_silent_and_when_it_is_back(stand):
+    """Not only when its turn comes, which is rarely."""
+    uuid, other = stand.cluster(node_count=1), stand.cluster(node_count=1)
+    stand.converge(uuid)
+    stand.converge(other)
+    silent, master = nodes(stand, uuid)["worker-0"], nodes(stand, uuid)["manager-0"]
+
+    def due():
+        with stand.database.read() as connection:
+            return {ident for ident, _ in leases.due(connection, 10)}
+
+    stand.boot()
+    stand.pass_once()
+    assert due() == set()
+    stand.offset += stand.conf.conductor.silent_after - 5
+    stand.boot(only=lambda n: n["uuid"] != silent["uuid"])
+    notice_silence(stand.ports, 15)
+    assert due() == set()
+    stand.offset += 10
+    notice_silence(stand.ports, 15)
+    assert due() == {uuid}
+    stand.pass_once()
+    assert "silent" in stand.get(uuid)["health_status_reason"][silent["hostname"]]
+    stand.offset += 60
+    notice_silence(stand.ports, 15)
+    assert due() == set()  # said once
+    machine(stand, silent).report("ready", 100, "ok", healthy=True)
+    assert due() == {uuid}
+    stand.boot()
+    stand.pass_once()
+    assert stand.get(uuid)["health_status"] == "HEALTHY"
+    machine(stand, silent).state = "down"  # the engine misses it before we do
+    stand.step(machine(stand, master))
+    assert due() == {uuid}
 
 
 def test_health(stand):
