@@ -8,7 +8,7 @@ T ?= tests
 BIN = $$(tools/bootstrap.sh | tail -n 1)
 
 .PHONY: help demo test test-openstack test-kubernetes kubernetes-mirror lint audit quick api samples bench \
-	fuzz clean
+	fuzz test-crash clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -26,7 +26,7 @@ kubernetes-mirror: ## Build Kubernetes and what its nodes need from source, and 
 	@bin="$(BIN)"; exec "$$bin/python" -m tests.kubernetes.building
 
 quick: ## The suites that need neither root nor a cloud
-	@bin="$(BIN)"; exec "$$bin/python" -m pytest -m "not local and not openstack" $(T)
+	@bin="$(BIN)"; exec "$$bin/python" -m pytest -m "not local and not openstack and not crash" $(T)
 
 test-openstack: ## Cloud mode: MariaDB, PostgreSQL, RabbitMQ, Keystone, Heat, several of each of our processes
 	@bin="$(BIN)"; exec "$$bin/python" -m pytest -m openstack tests/openstack
@@ -42,6 +42,11 @@ audit: ## Known faults of dependencies: asks PyPI, or reads a copy of OSV's advi
 
 fuzz: ## New bad input, N times as much as in `make test` (N=100)
 	@bin="$(BIN)"; MAGNUM_LITE_FUZZ=$(or $(N),100) exec "$$bin/python" -m pytest -k "fuzz or bad_input or csr or user_data or addresses or sealing" $(T)
+
+test-crash: ## Kill everything, again and again, and look that nothing is lost (KILLS=500, SEED=…, HEAT=real)
+	@bin="$(BIN)"; MAGNUM_LITE_KILLS=$(or $(KILLS),100) MAGNUM_LITE_KILLS_HEAT=$(or $(KILLS),20) \
+		MAGNUM_LITE_SEED=$(or $(SEED),0) exec "$$bin/python" -m pytest \
+		$(if $(filter real,$(HEAT)),tests/crash/test_kills_heat.py,tests/crash/test_kills.py)
 
 api: ## Write doc/api.rst and the API snapshot anew, after a change of the API that is meant
 	@bin="$(BIN)"; "$$bin/python" -W ignore -m magnum_lite.cmd.manage api reference > doc/api.rst

@@ -1,12 +1,21 @@
 """``magnum-lite-conductor``: one conductor of a cloud; run as many as you like."""
 
 import sys
+from collections.abc import Callable
+from typing import Any
 
 from magnum_lite import concurrency, config
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run until SIGTERM; what is under way gets eight seconds, its leases end by themselves."""
+def main(
+    argv: list[str] | None = None,
+    *,
+    at_point: Callable[[str], None] = lambda _: None,
+    prepare: Callable[[Any], Any] = lambda ports: ports,
+) -> int:
+    """Run until SIGTERM; what is under way gets eight seconds, its leases end by themselves. ``at_point`` and
+    ``prepare`` (of its ports) are for crash tests, which have a console script of their own.
+    """
     conf = config.load(sys.argv[1:] if argv is None else argv)
     concurrency.choose(conf.conductor.concurrency)
     # All that makes locks or opens sockets comes after the choice.
@@ -19,7 +28,7 @@ def main(argv: list[str] | None = None) -> int:
 
     log.setup(conf, "magnum_lite")
     metrics.setup(conf)
-    service = ConductorService(make_ports(conf), rpc.transport(conf))
+    service = ConductorService(prepare(make_ports(conf)), rpc.transport(conf), at_point=at_point)
     service.start()
     serving.wait_for_signal()
     if not service.stop(grace=8.0):

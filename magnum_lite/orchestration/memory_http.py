@@ -103,7 +103,7 @@ class HeatApplication:
         except StackNotFound as error:
             message = f"The Stack ({error.ident}) could not be found."
             status, body, headers = Told(404, "EntityNotFound", message).answer
-        raw = b"" if body is None else json.dumps(body).encode()
+        raw = b"" if status == HTTPStatus.NO_CONTENT else json.dumps(body).encode()
         told = {"Content-Type": "application/json", "Content-Length": str(len(raw))} | headers
         start_response(f"{status} {HTTPStatus(status).phrase}", list(told.items()))
         return [raw]

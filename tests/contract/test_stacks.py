@@ -157,8 +157,8 @@ def real_world(service_clouds):
 def http_world():
     from magnum_lite.orchestration.heat import HeatStacks
 
-    with memory_heat.served() as cloud:
-        sessions = functools.cache(lambda project: _session(cloud, project))
+    with memory_heat.served() as server:
+        sessions = functools.cache(lambda project: _session(server.auth, project))
         world = World("http", HeatStacks(sessions, TEMPLATES), ["1" * 32, "2" * 32], sessions)
         yield world
         world.sweep()

@@ -1,5 +1,6 @@
 """The in-memory Heat as a process: what it keeps when it is killed, and what it does not let a caller do."""
 
+import contextlib
 import threading
 
 import pytest
@@ -34,17 +35,13 @@ def sessions(server):
 
 @pytest.fixture
 def start(tmp_path):
-    started = []
+    with contextlib.ExitStack() as started:
 
-    def begin(**options):
-        server = MemoryHeat(**options).start()
-        started.append(server)
-        return server, heat.HeatStacks(sessions(server))
+        def begin(**options):
+            server = started.enter_context(MemoryHeat(tmp_path / "heat.log", **options))
+            return server, heat.HeatStacks(sessions(server))
 
-    yield begin
-    for server in started:
-        if server.process.poll() is None:
-            server.kill()
+        yield begin
 
 
 TEMPLATE = "swarm/cluster.yaml"
@@ -156,7 +153,7 @@ def test_it_lets_nobody_else_in(start):
         (token, TWO, 403),
         (token, f"{ONE}/nothing", 404),
     ):
-        url = f"{server.base}/v1/{path}" + ("" if "/" in path else f"/stacks/bay/{stack}")
+        url = f"{server.url}/v1/{path}" + ("" if "/" in path else f"/stacks/bay/{stack}")
         answer = plain.get(url, headers={"X-Auth-Token": given}, raise_exc=False)
         assert answer.status_code == status, (given, path)
 

@@ -60,6 +60,10 @@ class Server:
         """Whether its first process runs."""
         return self._process is not None and self._process.poll() is None
 
+    def exit_code(self) -> int | None:
+        """How its first process ended; None while it runs."""
+        return self._process.poll()
+
     def stop(self, seconds: float = 15.0) -> float:
         """SIGTERM to its first process, SIGKILL to all of the group when the time is over. Gives the seconds
         that it took, ``seconds`` or more when it had to be killed.

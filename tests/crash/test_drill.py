@@ -1,0 +1,95 @@
+"""The drill: a third of all nodes goes, behind the service's back, with the intervals that it has by default. It
+has to say so of every bay within a minute, and to name each node.
+"""
+
+import random
+import time
+
+import pytest
+
+from tests.crash import checks
+from tests.crash.test_kills import eventually
+from tests.crash.workload import PROJECTS, Bay, Tenants
+from tests.crash.world import world
+
+BAYS, MINUTE = 20, 60
+pytestmark = [pytest.mark.crash, pytest.mark.timeout(900)]
+DEFAULTS = {
+    "conductor__silent_after": 45,
+    "conductor__idle_interval": 60,
+    "conductor__poll_interval": 1,
+    "node_door__report_interval": 15,
+}
+
+
+def made_bays(made, tenants):
+    for number in range(BAYS):
+        project = PROJECTS[number % len(PROJECTS)]
+        body = {"name": f"bay-{number}", "cluster_template_id": tenants.templates[project], "node_count": 2}
+        status, bay = eventually(lambda p=project, b=body: tenants.call(p, "POST", "/v1/clusters", b))
+        assert status == 202, bay
+        tenants.bays[bay["uuid"]] = Bay(bay["uuid"], project)
+    found = checks.settled(made, tenants, 300)
+    assert {told[0] for told in found.values()} == {"CREATE_COMPLETE"}, found
+
+
+def shown(tenants, bay):
+    return eventually(lambda: tenants.call(bay.project, "GET", f"/v1/clusters/{bay.uuid}"))[1]
+
+
+def hostnames(tenants, bay):
+    found = eventually(lambda: tenants.call(bay.project, "GET", f"/v1/clusters/{bay.uuid}/nodes"))[1]
+    return {node["server_id"]: node["hostname"] for node in found["nodes"]}
+
+
+def events(tenants, bay):
+    found = eventually(lambda: tenants.call(bay.project, "GET", f"/v1/clusters/{bay.uuid}/events?limit=1000"))
+    return [e["message"] for e in found[1]["events"] if e["kind"] == "health"]
+
+
+def told_of(tenants, bay, missing):
+    """Whether the bay is unhealthy and says so of each of these."""
+    found = shown(tenants, bay)
+    reasons = found["health_status_reason"] or {}
+    return found["health_status"] == "UNHEALTHY" and all(
+        reasons.get(name, "").startswith(("silent", "down")) for name in missing
+    )
+
+
+def test_a_third_of_all_nodes_goes(capsys):
+    with world("mariadb", options=DEFAULTS, idle=15.0) as made:
+        tenants = Tenants(made.api_port, 1, made.log)
+        eventually(tenants.prepare)
+        made_bays(made, tenants)
+        deadline = time.monotonic() + 120
+        while not all(shown(tenants, bay)["health_status"] == "HEALTHY" for bay in tenants.bays.values()):
+            assert time.monotonic() < deadline, "not all bays are healthy before the drill"
+            time.sleep(1)
+        servers = sorted(made.fleet.machines)
+        gone = set(random.Random(7).sample(servers, len(servers) // 3))
+        missing = {}
+        for bay in tenants.bays.values():
+            names = hostnames(tenants, bay)
+            if hit := [name for server, name in names.items() if server in gone]:
+                missing[bay.uuid] = hit
+        began = time.monotonic()
+        for server in gone:
+            made.fleet.end(server)
+        seconds = {}
+        while len(seconds) < len(missing) and time.monotonic() - began < 2 * MINUTE:
+            for uuid in missing.keys() - seconds.keys():
+                if told_of(tenants, tenants.bays[uuid], missing[uuid]):
+                    seconds[uuid] = time.monotonic() - began
+            time.sleep(0.5)
+        with capsys.disabled():
+            times = sorted(seconds.values())
+            print(
+                f"\n{len(gone)} of {len(servers)} machines gone; {len(times)} of {len(missing)} bays say so:"
+                f" first after {times[0]:.0f} s, last after {times[-1]:.0f} s"
+            )
+        assert seconds.keys() == missing.keys()
+        assert max(seconds.values()) <= MINUTE
+        for uuid, names in missing.items():
+            assert any(name in text for name in names for text in events(tenants, tenants.bays[uuid]))
+        untouched = [bay for uuid, bay in tenants.bays.items() if uuid not in missing]
+        assert all(shown(tenants, bay)["health_status"] == "HEALTHY" for bay in untouched)
