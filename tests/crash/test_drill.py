@@ -1,5 +1,5 @@
 """The drill: a third of all nodes goes, behind the service's back, with the intervals that it has by default. It
-has to say so of every bay within a minute, and to name each node.
+has to say so of every bay within a minute, and to name each node. Then owners replace what they lost.
 """
 
 import random
@@ -56,6 +56,32 @@ def told_of(tenants, bay, missing):
     )
 
 
+def replaced(made, tenants, gone):
+    """Workers that are gone, of bays whose master is alive, by a resize to the count that they have."""
+    lost = {}
+    for bay in tenants.bays.values():
+        nodes = eventually(lambda b=bay: tenants.call(b.project, "GET", f"/v1/clusters/{b.uuid}/nodes"))[1][
+            "nodes"
+        ]
+        if not any(node["server_id"] in gone for node in nodes if node["role"] == "master"):
+            lost[bay.uuid] = {node["server_id"] for node in nodes} & gone
+    lost = {uuid: servers for uuid, servers in lost.items() if servers}
+    assert lost
+    for uuid, servers in lost.items():
+        bay = tenants.bays[uuid]
+        wish = {"node_count": 2, "nodes_to_remove": sorted(servers)}
+        path = f"/v1/clusters/{uuid}/actions/resize"
+        assert eventually(lambda b=bay, p=path, w=wish: tenants.call(b.project, "POST", p, w))[0] == 202
+    found = checks.settled(made, tenants, 300)
+    assert {found[uuid][0] for uuid in lost} == {"UPDATE_COMPLETE"}, found
+    deadline = time.monotonic() + 90
+    while any(shown(tenants, tenants.bays[uuid])["health_status"] != "HEALTHY" for uuid in lost):
+        assert time.monotonic() < deadline, "not all are healthy again"
+        time.sleep(1)
+    for uuid in lost:
+        assert not hostnames(tenants, tenants.bays[uuid]).keys() & gone
+
+
 def test_a_third_of_all_nodes_goes(capsys):
     with world("mariadb", options=DEFAULTS, idle=15.0) as made:
         tenants = Tenants(made.api_port, 1, made.log)
@@ -91,5 +117,6 @@ def test_a_third_of_all_nodes_goes(capsys):
         assert max(seconds.values()) <= MINUTE
         for uuid, names in missing.items():
             assert any(name in text for name in names for text in events(tenants, tenants.bays[uuid]))
+        replaced(made, tenants, gone)
         untouched = [bay for uuid, bay in tenants.bays.items() if uuid not in missing]
         assert all(shown(tenants, bay)["health_status"] == "HEALTHY" for bay in untouched)
