@@ -38,7 +38,7 @@ class KubernetesEngine:
     ) -> None:
         try:
             self._session = client_session(client_context(ca_pem, cert_pem, key_pem))
-        except ssl.SSLError:
+        except (ssl.SSLError, ValueError):  # ValueError: an empty CA
             raise EngineUnreachable("The bay's certificate or key can't be used.") from None
         self._addresses = list(addresses)
         self._time_limit = time_limit

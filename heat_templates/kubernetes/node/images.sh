@@ -5,6 +5,7 @@ set -euo pipefail
 # shellcheck source=/dev/null
 . /etc/magnum-lite/node.env
 SHELF=/opt/magnum-lite/mirror
+export CONTAINERD_SUPPRESS_DEPRECATION_WARNINGS=true # ctr tells of cgroup v1 at each call
 work=$(mktemp -d -p /var/tmp)
 trap 'rm -rf "$work"' EXIT
 

@@ -54,7 +54,7 @@ kubelet() {
     [ -e "$resolv" ] || resolv=/etc/resolv.conf
     # In a system container the kubelet sees all memory of the machine around it: what is above the limit is not its own.
     local limit total reserved=104857600
-    limit=$(cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes 2> /dev/null | grep -E '^[0-9]+$' | head -n 1)
+    limit=$(cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes 2> /dev/null | grep -E '^[0-9]+$' | head -n 1 || true)
     total=$(($(awk '/^MemTotal/ {print $2}' /proc/meminfo) * 1024))
     [ -z "$limit" ] || [ "${#limit}" -gt 15 ] || [ "$limit" -ge "$total" ] || reserved=$((reserved + total - limit))
     kubeconfig kubelet
