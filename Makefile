@@ -13,8 +13,8 @@ BIN = $$(tools/bootstrap.sh | tail -n 1)
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
 
-demo: ## A real Swarm bay on this machine, used through its own TLS API (KEEP=1 leaves it running)
-	@bin="$(BIN)"; exec "$$bin/magnum-lite" demo $(if $(KEEP),--keep)
+demo: ## A real bay on this machine, used through its own TLS API (KEEP=1 leaves it running, COE=kubernetes)
+	@bin="$(BIN)"; exec "$$bin/magnum-lite" demo $(if $(KEEP),--keep) $(if $(COE),--coe $(COE))
 
 test: ## Lint and every suite (T=path: one of them)
 	@bin="$(BIN)"; tools/lint.sh "$$bin"; exec "$$bin/python" -m pytest $(T)

@@ -115,9 +115,12 @@ def _leave_out(unit: Unit, published: Path, copy: Path) -> None:
     """A copy of the source without the packages that are only imported for their side effects."""
     shutil.copytree(published, copy)
     pattern = re.compile("|".join(rf'^\s*_ "{re.escape(name)}"\n' for name in unit.left_out), re.MULTILINE)
-    for file in copy.glob("*.go"):
-        file.chmod(0o644)
-        file.write_text(pattern.sub("", file.read_text()))
+    for path in (copy, *copy.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)  # Go's cache is read-only, and so is a copy of it
+    for file in copy.rglob("*.go"):
+        text = file.read_text()
+        if pattern.search(text):
+            file.write_text(pattern.sub("", text))
 
 
 def _without_clashes(programs: tuple[tuple[str, str], ...]) -> list[list[tuple[str, str]]]:

@@ -124,10 +124,19 @@ OTHERS = (
         FLANNEL,
         (("flanneld", "github.com/flannel-io/flannel"),),
         stamps=(f"github.com/flannel-io/flannel/pkg/version.Version={FLANNEL}",),
-        # The backend of a cloud, not of ours; its SDK needs its own site.
-        left_out=("github.com/flannel-io/flannel/pkg/backend/tencentvpc",),
+        # Backends that no bay has: a cloud's, whose SDK needs a site of its own, and one for debugging, in C.
+        left_out=tuple(f"github.com/flannel-io/flannel/pkg/backend/{name}" for name in ("tencentvpc", "udp")),
     ),
-    Unit("coredns", "github.com/coredns/coredns", COREDNS, (("coredns", "github.com/coredns/coredns"),)),
+    Unit(
+        "coredns",
+        "github.com/coredns/coredns",
+        COREDNS,
+        (("coredns", "github.com/coredns/coredns"),),
+        # Zones that lie in other clouds, and tracing: most of the time of the build, and not of a bay's DNS.
+        left_out=tuple(
+            f"github.com/coredns/coredns/plugin/{name}" for name in ("azure", "clouddns", "route53", "trace")
+        ),
+    ),
     Unit(
         "metrics-server",
         "sigs.k8s.io/metrics-server",
