@@ -138,17 +138,17 @@ OTHERS = (
         ),
     ),
     Unit(
-        "metrics-server",
-        "sigs.k8s.io/metrics-server",
-        METRICS_SERVER,
-        (("metrics-server", "sigs.k8s.io/metrics-server/cmd/metrics-server"),),
-        stamps=(f"k8s.io/client-go/pkg/version.gitVersion={METRICS_SERVER}",),
-    ),
-    Unit(
         "local-path",
         "github.com/rancher/local-path-provisioner",
         LOCAL_PATH,
         (("local-path-provisioner", "github.com/rancher/local-path-provisioner"),),
         stamps=(f"main.VERSION={LOCAL_PATH}",),
+    ),
+    Unit(
+        "metrics-server",
+        "sigs.k8s.io/metrics-server",
+        METRICS_SERVER,
+        (("metrics-server", "sigs.k8s.io/metrics-server/cmd/metrics-server"),),
+        stamps=(f"k8s.io/client-go/pkg/version.gitVersion={METRICS_SERVER}",),
     ),
 )
