@@ -72,7 +72,17 @@ CONDUCTOR = [
     cfg.BoolOpt("global_stack_list", default=False, help="Heat's stacks:global_index is open to us."),
 ]
 CERTIFICATES = [
-    cfg.MultiStrOpt("kek_file", default=[], help="Key-encryption keys; the first one seals, all unseal."),
+    cfg.MultiStrOpt(
+        "kek_file",
+        default=[],
+        help="Files of key-encryption keys, one a line; the very first key seals, all unseal.",
+    ),
+    cfg.MultiStrOpt(
+        "kek_id",
+        default=[],
+        help="Ids of key-encryption keys in a key manager (castellan's own sections say which manager). "
+        "The first one seals; those of kek_file then only unseal.",
+    ),
     cfg.StrOpt("authority_key_type", default="ecdsa-p256", choices=["ecdsa-p256", "rsa-2048", "rsa-4096"]),
     cfg.IntOpt("authority_days", default=3650, min=1, help="Lifetime of a cluster's CAs."),
     cfg.IntOpt("client_days", default=30, min=1, max=730, help="Lifetime of a client certificate."),

@@ -1,16 +1,18 @@
 """``magnum-lite-manage audit``: what Heat, Nova and Keystone have that no cluster knows, and the reverse."""
 
+import argparse
 import json
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 from magnum_lite.conductor.audit import Finding
+from magnum_lite.db.session import Database
 
 CLEAN, FOUND, UNKNOWN = 0, 1, 2
 
 
-def add_to(areas: Any) -> None:
+def add_commands(areas: Any) -> None:
     """The command's arguments."""
     parser = areas.add_parser(
         "audit",
@@ -23,22 +25,21 @@ def add_to(areas: Any) -> None:
     parser.add_argument("--json", action="store_true", help="a JSON list instead of lines")
 
 
-def run(conf: Any, *, remove: bool, as_json: bool) -> int:
+def run(conf: Any, database: Database, arguments: argparse.Namespace) -> int:
     """Look, remove where that is asked for, print. Gives the exit status."""
     from magnum_lite.cloud.inventory import CloudInventory
     from magnum_lite.cloud.sessions import ServiceSessions
     from magnum_lite.conductor.audit import audit
-    from magnum_lite.db.session import Database
     from magnum_lite.orchestration.heat import HeatStacks
 
     sessions = ServiceSessions(conf)
     user = conf.service_user
     findings = audit(
-        Database(conf.database.connection),
+        database,
         HeatStacks(sessions.session_for, global_list=conf.conductor.global_stack_list),
         CloudInventory(sessions.session_for, user.interface, user.region_name),
     )
-    return report(findings, remove=remove, as_json=as_json)
+    return report(findings, remove=arguments.remove, as_json=arguments.json)
 
 
 def report(findings: Sequence[Finding], *, remove: bool, as_json: bool, out: Any = None) -> int:

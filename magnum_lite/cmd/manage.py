@@ -3,11 +3,28 @@
 import argparse
 import json
 import sys
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from oslo_config import cfg
 
 from magnum_lite import config
-from magnum_lite.cmd import audits
+from magnum_lite.cmd import audits, keys
 from magnum_lite.db import migrations
 from magnum_lite.db.session import Database
+
+
+class _Area(Protocol):
+    """A module with commands of its own."""
+
+    def add_commands(self, areas: Any) -> None:
+        """Describe them."""
+
+    def run(self, conf: Any, database: Database, arguments: argparse.Namespace) -> int:
+        """Do one; the exit code."""
+
+
+AREAS: Mapping[str, _Area] = {"audit": audits, "keys": keys}
 
 
 def _upgrade(database: Database) -> int:
@@ -52,23 +69,26 @@ def main(argv: list[str] | None = None) -> int:
     actions.add_parser("check", help="say whether it is")
     actions.add_parser("version", help="say which version it is at")
     actions.add_parser("revision", help="write a migration (developers)").add_argument("message")
-    audits.add_to(areas)
     written = areas.add_parser("api", help="what is written from the API's routes").add_subparsers(
         dest="action", required=True
     )
     written.add_parser("document", help="print the OpenAPI document")
     written.add_parser("outline", help="print what programs depend on (a test compares it)")
     written.add_parser("reference", help="print the API reference (doc/api.rst)")
+    for area in AREAS.values():
+        area.add_commands(areas)
     arguments = parser.parse_args(argv)
     if arguments.area == "api":
         print(api_text(arguments.action), end="")
         return 0
-    conf = config.load([part for path in arguments.config_file for part in ("--config-file", path)])
+    # Not the global one: this is no process of the service, and tests call it more than once.
+    files = [part for path in arguments.config_file for part in ("--config-file", path)]
+    conf = config.load(files, cfg.ConfigOpts())
     if not conf.database.connection:
         parser.error("[database] connection is not set: give --config-file")
-    if arguments.area == "audit":
-        return audits.run(conf, remove=arguments.remove, as_json=arguments.json)
     database = Database(conf.database.connection)
+    if arguments.area in AREAS:
+        return AREAS[arguments.area].run(conf, database, arguments)
     if arguments.action == "upgrade":
         return _upgrade(database)
     if arguments.action == "check":

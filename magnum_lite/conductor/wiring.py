@@ -11,10 +11,10 @@ from magnum_lite.cloud.sessions import ServiceSessions
 from magnum_lite.conductor import reachable
 from magnum_lite.conductor.notifications import Notifications
 from magnum_lite.conductor.ports import Ports
+from magnum_lite.conductor.sealers import make_sealer
 from magnum_lite.db.session import Database
 from magnum_lite.drivers.contract import DoorSpec
 from magnum_lite.orchestration.heat import HeatStacks
-from magnum_lite.pki.sealing import Sealer
 
 
 def make_ports(conf: Any) -> Ports:
@@ -30,7 +30,7 @@ def make_ports(conf: Any) -> Ports:
             conf.database.connection, pool_size=max(conf.database.pool_size, conf.conductor.workers + 4)
         ),
         stacks=HeatStacks(sessions.session_for, global_list=conf.conductor.global_stack_list),
-        sealer=Sealer.from_files(conf.certificates.kek_file),
+        sealer=make_sealer(conf),
         door=DoorSpec(url=conf.node_door.url.rstrip("/"), ca_pem=ca),
         owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
         sessions=sessions,

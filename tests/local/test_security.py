@@ -69,11 +69,11 @@ def everything_in_heat(who, stack_id):
         path = f"/stacks/{found['stack_name']}/{found['id']}"
         for part in ("/template", "/environment", "/files", "/outputs"):
             get(path + part)
-        events = get(f"{path}/events?nested_depth=5")
+        events = get(f"{path}/events?nested_depth=3")
         with contextlib.suppress(ValueError, KeyError):
             for event in events.json()["events"]:
                 get(next(link["href"] for link in event["links"] if link["rel"] == "self"))
-        resources = get(f"{path}/resources?nested_depth=5&with_detail=true")
+        resources = get(f"{path}/resources?nested_depth=3&with_detail=true")
         for resource in resources.json().get("resources", ()):
             mine = next(link["href"] for link in resource["links"] if link["rel"] == "self")
             for more in ("", "/metadata", "?with_attr=user_data&with_attr=attributes&with_attr=show"):
@@ -149,7 +149,7 @@ def test_a_readers_signal_makes_no_bay_complete(tenant, reader):
 
         def handle():
             found = heat.get(f"/stacks/{stack}", raise_exc=False).json().get("stack")
-            path = f"/stacks/{found['stack_name']}/{found['id']}/resources?nested_depth=5"
+            path = f"/stacks/{found['stack_name']}/{found['id']}/resources?nested_depth=3"
             there = heat.get(path, raise_exc=False).json().get("resources", ())
             return next(
                 (

@@ -111,26 +111,30 @@ class RecordingStacks(MemoryStacks):
 
 
 class Stand:
-    """``conf`` options may be overridden; the clock is the real one plus ``self.offset``."""
+    """``conf`` options may be overridden; the clock is the real one plus ``self.offset``. ``there``: the
+    database has its tables and rows already; ``stacks`` and ``sealer`` are those that belong to them.
+    """
 
-    def __init__(self, tmp_path: Path, url="sqlite://", **options):
+    def __init__(self, tmp_path: Path, url="sqlite://", *, sealer=None, stacks=None, there=False, **options):
         self.conf = config.load([], cfg.ConfigOpts())
         self.conf.set_override("reach_engines", False, group="conductor")
         for name, value in options.items():
             group, _, option = name.partition("__")
             self.conf.set_override(option, value, group=group)
         self.database = Database(url)
-        if self.database.is_sqlite:
+        if there:
+            pass
+        elif self.database.is_sqlite:
             with self.database.write() as connection:
                 for statement in tables():
                     connection.exec_driver_sql(statement)
         else:
             migrations.upgrade(self.database)
-        self.stacks = RecordingStacks()
+        self.stacks = stacks or RecordingStacks()
         self.lookups = MemoryLookups()
         self.offset = 0.0
         self.counter = itertools.count()
-        self.sealer = Sealer([secrets.token_bytes(32)])
+        self.sealer = sealer or Sealer([secrets.token_bytes(32)])
         self.ports = self.make_ports("conductor-1")
         self.conductors = Direct(Endpoint(self.ports, lambda: None))
         self.deps = Deps(

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from magnum_lite.pki.errors import EnvelopeError, KeyFileError
-from magnum_lite.pki.sealing import SealContext, Sealer, create_key_file, write_secret_file
+from magnum_lite.pki.keyring import create_key_file, write_secret_file
+from magnum_lite.pki.sealing import SealContext, Sealer
 
 PLACE = SealContext("authority", "row-1", "cluster")
 SEALER = Sealer([b"k" * 32])
