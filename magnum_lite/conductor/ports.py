@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from magnum_lite.conductor.notifications import Notify, nobody
+from magnum_lite.conductor.pace import Pace
 from magnum_lite.db.session import Database
 from magnum_lite.drivers.contract import DoorSpec
 from magnum_lite.orchestration.stacks import Stacks
@@ -40,3 +41,4 @@ class Ports:
     consoles: ConsolePort | None = None
     notify: Notify = nobody
     clock: Callable[[], float] = time.time
+    pace: Pace = dataclasses.field(default_factory=Pace)

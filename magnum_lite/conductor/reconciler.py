@@ -36,9 +36,9 @@ def reconcile(work: Work, *, at_point: Callable[[str], None] = lambda _: None) -
         _fail(work, outcome)
         return 0.0 if not is_delete(work) else float(conf.idle_interval)
     if isinstance(outcome, Wait):
-        if outcome.reason:
-            work.save(status_reason=outcome.reason)
-        return outcome.seconds
+        told = {"status_reason": outcome.reason} if outcome.reason else {}
+        work.save(**told, stack_busy=work.stack_busy or None)
+        return max(outcome.seconds, work.ports.pace.interval) if work.stack_busy else outcome.seconds
     if is_delete(work):
         return None
     _complete(work)
@@ -99,6 +99,7 @@ def _complete(work: Work) -> None:
         observed_generation=work.cluster["generation"],
         last_good={"groups": [spec_of(g) for g in work.groups if not g["deleting"]]},
         stack_retries=0,
+        stack_busy=None,
         **work.driver.versions(versions),
     ) as connection:
         for uuid, values in group_status.completed(work).items():
@@ -117,6 +118,7 @@ def _fail(work: Work, failed: Failed) -> None:
         faults=dict(failed.faults),
         observed_generation=work.cluster["generation"],
         stack_retries=0,
+        stack_busy=None,
     ) as connection:
         for uuid, values in group_status.failed(work, failed).items():
             nodegroups.update(connection, uuid, values)

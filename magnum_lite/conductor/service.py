@@ -1,5 +1,6 @@
 """The conductor as a process: RPC server, work loop, heartbeat, sweeper."""
 
+import collections
 import concurrent.futures
 import contextlib
 import socket
@@ -14,6 +15,7 @@ from oslo_log import log
 from magnum_lite import concurrency, metrics, rpc
 from magnum_lite.conductor import work
 from magnum_lite.conductor.endpoint import Endpoint
+from magnum_lite.conductor.glance import glance
 from magnum_lite.conductor.health import notice_silence
 from magnum_lite.conductor.ports import Ports
 from magnum_lite.conductor.reconciler import reconcile
@@ -27,6 +29,8 @@ LOG = log.getLogger(__name__)
 BINARY = "magnum-conductor"
 _HEARTBEAT = 10.0
 _WATCH = 5.0
+_SHORTEST_GLANCE = 1.0
+_AHEAD = 8
 _LONGEST_BACKOFF = 60.0
 
 
@@ -39,13 +43,15 @@ class ConductorService:
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._busy: set[str] = set()
+        self._candidates: collections.deque[tuple[str, int]] = collections.deque()
+        self._old_at = 0.0
         self._lock = threading.Lock()
         count = ports.conf.conductor.workers
         self._pool = concurrent.futures.ThreadPoolExecutor(count, thread_name_prefix="reconcile")
         self._server = oslo_messaging.get_rpc_server(
             bus,
             oslo_messaging.Target(topic=rpc.TOPIC, server=ports.owner),
-            [Endpoint(ports, self._wake.set)],
+            [Endpoint(ports, self._nudged)],
             executor=concurrency.executor(),
         )
         self._threads = [
@@ -53,6 +59,7 @@ class ConductorService:
             threading.Thread(target=self._beat, name="heartbeat", daemon=True),
             threading.Thread(target=self._watch, name="watch", daemon=True),
             threading.Thread(target=self._sweep, name="sweeper", daemon=True),
+            threading.Thread(target=self._glance, name="glance", daemon=True),
         ]
 
     def start(self) -> None:
@@ -98,14 +105,24 @@ class ConductorService:
             free = most - len(self._busy)
         if free <= 0:
             return
-        with self._ports.database.read() as connection:
-            due = leases.due(connection, free)
-        for uuid, token in due:
+        if not self._candidates or time.monotonic() > self._old_at:
+            # More than are taken now: who else takes one of them meanwhile is noticed by its claim.
+            self._old_at = time.monotonic() + self._ports.conf.conductor.poll_interval
+            with self._ports.database.read() as connection:
+                self._candidates = collections.deque(leases.due(connection, most * _AHEAD))
+        while self._candidates and free > 0:
+            uuid, token = self._candidates.popleft()
             with self._lock:
                 if uuid in self._busy:
                     continue
                 self._busy.add(uuid)
             self._submit(uuid, token)
+            free -= 1
+
+    def _nudged(self) -> None:
+        """Something new is due, and goes first."""
+        self._old_at = 0.0
+        self._wake.set()
 
     def _submit(self, uuid: str, token: int) -> None:
         # one that is cancelled at the end never comes to its own clean-up
@@ -162,6 +179,30 @@ class ConductorService:
                 notice_silence(self._ports, 3 * _WATCH)
             except Exception:
                 LOG.exception("no look for silent nodes")
+
+    def _glance(self) -> None:
+        shortest, last = max(self._ports.conf.conductor.busy_interval, _SHORTEST_GLANCE), 0.0
+        while not self._stop.wait(shortest):
+            try:
+                every = self._every(shortest)
+                if every is None or time.monotonic() - last < every:
+                    continue
+                last = time.monotonic()
+                if glance(self._ports):
+                    self._nudged()
+            except Exception:
+                LOG.exception("no look at all stacks")
+
+    def _every(self, shortest: float) -> float | None:
+        """Seconds between two looks at all stacks in progress; None where they are not this conductor's."""
+        with self._ports.database.read() as connection:
+            self._ports.pace.waiting = leases.busy(connection)
+            every = self._ports.pace.glances(shortest)
+            down_after = self._ports.conf.conductor.down_after
+            mine = every is not None and services.is_first(
+                connection, socket.gethostname(), BINARY, down_after
+            )
+        return every if mine else None
 
     def _sweep(self) -> None:
         while not self._stop.wait(self._ports.conf.conductor.sweep_interval):

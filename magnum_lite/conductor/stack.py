@@ -24,15 +24,19 @@ def find(work: Work, *, outputs: bool = False) -> Stack | None:
     if work.cluster["stack_id"]:
         found = stacks.get(project, work.cluster["stack_id"], outputs=outputs)
         if found is not None:
-            return found
+            return _noted(work, found)
     found = stacks.get(project, work.cluster["stack_name"], outputs=outputs)
     if found is None:
         tagged = stacks.find([project], [TAG, cluster_tag(work.uuid)])
         if tagged:
             found = stacks.get(project, tagged[0].id, outputs=outputs)
-    if found is not None and found.action == "DELETE" and found.status == "COMPLETE":
-        return None
-    return found
+    return _noted(work, found)
+
+
+def _noted(work: Work, found: Stack | None) -> Stack | None:
+    work.stack_busy = found is not None and found.status == "IN_PROGRESS"
+    gone = found is not None and found.action == "DELETE" and found.status == "COMPLETE"
+    return None if gone else found
 
 
 def ensure_stack(work: Work) -> Outcome:

@@ -26,6 +26,7 @@ class Work:
     cluster: Row
     groups: list[Row]
     nodes: list[Row]
+    stack_busy: bool = False  # when it was looked at last in this pass
 
     @property
     def uuid(self) -> str:

@@ -2,6 +2,8 @@
 the three databases; expiry is by the database's clock.
 """
 
+from collections.abc import Sequence
+
 import sqlalchemy as sa
 
 from magnum_lite.db import rows
@@ -10,16 +12,44 @@ from magnum_lite.db.schema import cluster
 from magnum_lite.db.session import now_epoch
 
 
+_SETTLED = cluster.c.generation == cluster.c.observed_generation
+_DUE = (
+    sa.select(cluster.c.uuid, cluster.c.fencing_token)
+    .where(cluster.c.next_sync <= now_epoch(), cluster.c.lease_expires <= now_epoch())
+    .order_by(sa.case((_SETTLED, 1), else_=0), cluster.c.next_sync)
+    .limit(sa.bindparam("most"))
+)
+_BUSY = cluster.c.stack_busy.is_(True)
+_LATE = sa.and_(_BUSY, cluster.c.next_sync > now_epoch())
+_COUNT_BUSY = sa.select(sa.func.count()).select_from(cluster).where(_BUSY)
+_WAITING = sa.select(cluster.c.uuid, cluster.c.project_id, cluster.c.stack_id).where(
+    _LATE, cluster.c.stack_id.is_not(None)
+)
+_CHUNK = 500
+
+
 def due(connection: sa.Connection, limit: int) -> list[tuple[str, int]]:
-    """(uuid, fencing token) of clusters that nobody holds and that are due, longest due first."""
-    c = cluster.c
-    query = (
-        sa.select(c.uuid, c.fencing_token)
-        .where(c.next_sync <= now_epoch(), c.lease_expires <= now_epoch())
-        .order_by(c.next_sync)
-        .limit(limit)
-    )
-    return [(r.uuid, r.fencing_token) for r in connection.execute(query)]
+    """(uuid, fencing token) of clusters that nobody holds and that are due: first those whose user waits,
+    then the longest due.
+    """
+    return [(r.uuid, r.fencing_token) for r in connection.execute(_DUE, {"most": limit})]
+
+
+def busy(connection: sa.Connection) -> int:
+    """How many clusters had a stack in progress at their last look."""
+    return int(connection.execute(_COUNT_BUSY).scalar_one())
+
+
+def waiting(connection: sa.Connection) -> list[Row]:
+    """Those of them that are not due: ``uuid``, ``project_id`` and ``stack_id``."""
+    return rows.many(connection, _WAITING)
+
+
+def hurry(connection: sa.Connection, uuids: Sequence[str]) -> None:
+    """Make clusters due at once, as what they wait for has happened."""
+    for start in range(0, len(uuids), _CHUNK):
+        mine = cluster.c.uuid.in_(uuids[start : start + _CHUNK])
+        connection.execute(cluster.update().where(mine, _LATE).values(next_sync=0.0, stack_busy=None))
 
 
 def claim(connection: sa.Connection, uuid: str, fencing_token: int, owner: str, seconds: float) -> Row | None:

@@ -56,6 +56,7 @@ cluster = _table(
     *(sa.Index(None, key, "id") for key in _SORTED_BY),
     sa.Index(None, "cluster_template_id"),
     sa.Index(None, "next_sync"),
+    sa.Index(None, "stack_busy", "next_sync"),
 )
 nodegroup = _table(
     "nodegroup", NodeGroup, sa.UniqueConstraint("uuid"), sa.UniqueConstraint("cluster_id", "name")

@@ -29,6 +29,14 @@ def beat(connection: sa.Connection, host: str, binary: str) -> None:
         )
 
 
+def is_first(connection: sa.Connection, host: str, binary: str, down_after: float) -> bool:
+    """Whether no living conductor was there before this host's: what one is enough for is its."""
+    c = service.c
+    alive = (c.binary == binary, c.last_seen > now_epoch() - down_after)
+    query = sa.select(c.host).where(*alive).order_by(c.id).limit(1)
+    return connection.execute(query).scalar() == host
+
+
 def every(connection: sa.Connection) -> list[Row]:
     """All of them, with ``age``: seconds since the last beat."""
     query = sa.select(service, (now_epoch() - service.c.last_seen).label("age")).order_by(service.c.id)

@@ -99,6 +99,7 @@ class Cluster(f.Resource):
         0, doc="The newest generation whose stack Heat has taken.", access=PRIVATE
     )
     stack_mark: f.Text | None = field(None, doc="updated_at of the stack before our update.", access=PRIVATE)
+    stack_busy: bool | None = field(None, doc="Its stack was in progress at the last look.", access=PRIVATE)
     stack_retries: int = field(0, doc="Of this generation, after Heat itself failed.", access=PRIVATE)
     renewal: f.Text = field("1.1.1", doc="What nodes are told to have; see models.renewal.", access=PRIVATE)
     renewal_since: float = field(0.0, doc="Since when, Unix seconds.", access=PRIVATE)

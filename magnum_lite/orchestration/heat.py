@@ -186,21 +186,25 @@ class HeatStacks:
         member = self.get(stack.project_id, hidden.nested_id, outputs=True)
         return member.outputs.get(hidden.attribute) if member is not None else None
 
-    def find(self, project_ids: Collection[str] | None, tags: Sequence[str]) -> list[Stack]:
+    def find(
+        self, project_ids: Collection[str] | None, tags: Sequence[str], *, status: str | None = None
+    ) -> list[Stack]:
         """See `Stacks.find`. Where the policy refuses a list of all projects, it is not tried again."""
         if project_ids is not None and (not self._global_list or len(project_ids) < 2):
-            return [stack for project in project_ids for stack in self._list(project, tags)]
+            return [stack for project in project_ids for stack in self._list(project, tags, status)]
         try:
-            everywhere = list(self._list(None, tags))
+            everywhere = list(self._list(None, tags, status))
         except StackRefused:
             if project_ids is None:
                 raise
             self._global_list = False
-            return self.find(project_ids, tags)
+            return self.find(project_ids, tags, status=status)
         return [stack for stack in everywhere if project_ids is None or stack.project_id in project_ids]
 
-    def _list(self, project_id: str | None, tags: Sequence[str]) -> Iterator[Stack]:
+    def _list(self, project_id: str | None, tags: Sequence[str], status: str | None) -> Iterator[Stack]:
         query: dict[str, Any] = {"tags": ",".join(tags), "limit": PAGE}
+        if status is not None:
+            query["status"] = status
         if project_id is None:
             query["global_tenant"] = "True"
         while True:

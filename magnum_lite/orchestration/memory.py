@@ -193,10 +193,13 @@ class MemoryStacks:
             record = self._index.find(project_id, ident)
             return record.seen(outputs=outputs) if record else None
 
-    def find(self, project_ids: Collection[str] | None, tags: Sequence[str]) -> list[Stack]:
+    def find(
+        self, project_ids: Collection[str] | None, tags: Sequence[str], *, status: str | None = None
+    ) -> list[Stack]:
         """See `Stacks.find`; a list of all projects is allowed."""
         with self._call("find"):
-            return [record.seen(outputs=False) for record in self._index.tagged(project_ids, tags)]
+            tagged = self._index.tagged(project_ids, tags)
+            return [r.seen(outputs=False) for r in tagged if status in {None, r.status}]
 
     def signal(self, project_id: str, stack_id: str, resource_name: str, data: Mapping[str, Any]) -> None:
         """See `Stacks.signal`; ``stack_id`` is the nested stack of a node (its ``stack`` output)."""

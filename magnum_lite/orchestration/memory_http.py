@@ -5,6 +5,7 @@ is not Heat's: it tells simulated machines what they are.
 
 import dataclasses
 import functools
+import itertools
 import json
 import re
 import urllib.parse
@@ -146,7 +147,9 @@ class HeatApplication:
         def page(index: Index) -> dict[str, Any]:
             found = index.tagged(None if everywhere else [call.project], tags)
             start = next((n + 1 for n, r in enumerate(found) if r.id == marker), 0) if marker else 0
-            shown = found[start : start + limit]
+            status = call.query.get("status")  # the marker may have another one by now
+            of_status = (r for r in found[start:] if status in {None, r.status})
+            shown = list(itertools.islice(of_status, limit))
             told = [answers.summary(record, self._base, everywhere=everywhere) for record in shown]
             return {"stacks": told} | ({"count": len(found)} if call.query.get("with_count") else {})
 

@@ -76,10 +76,12 @@ class Stacks(Protocol):
         more than the rest: ask for them only where they are used.
         """
 
-    def find(self, project_ids: Collection[str] | None, tags: Sequence[str]) -> list[Stack]:
-        """Stacks that have *all* these tags, without outputs: one listing for all projects where that is
-        allowed, else one for each. ``project_ids`` None means every project there is, and raises
-        `StackRefused` where the operator has not opened that.
+    def find(
+        self, project_ids: Collection[str] | None, tags: Sequence[str], *, status: str | None = None
+    ) -> list[Stack]:
+        """Stacks that have *all* these tags, without outputs, and this status if one is given: one listing
+        for all projects where that is allowed, else one for each. ``project_ids`` None means every project
+        there is, and raises `StackRefused` where the operator has not opened that.
         """
 
     def signal(self, project_id: str, stack_id: str, resource_name: str, data: Mapping[str, Any]) -> None:
