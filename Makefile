@@ -61,5 +61,8 @@ samples: ## Write the sample configuration and policy under etc/ anew, after a c
 bench: ## Measure (see benchmarks/)
 	@bin="$(BIN)"; exec "$$bin/python" -m benchmarks
 
+bench-scale: ## Measure many bays and big ones (see benchmarks/scale.py)
+	@bin="$(BIN)"; exec "$$bin/python" -m benchmarks.scale --write
+
 clean: ## Remove caches of this checkout (not the shared one under ~/.cache/magnum-lite)
 	@rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist ./*.egg-info

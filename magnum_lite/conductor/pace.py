@@ -1,4 +1,4 @@
-"""How often a cluster that waits for Heat is looked at by itself, so that many of them cost no more than few."""
+"""How often a cluster that waits for Heat is looked at by itself: many of them cost no more than few."""
 
 import dataclasses
 

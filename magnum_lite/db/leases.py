@@ -11,7 +11,6 @@ from magnum_lite.db.rows import Row
 from magnum_lite.db.schema import cluster
 from magnum_lite.db.session import now_epoch
 
-
 _SETTLED = cluster.c.generation == cluster.c.observed_generation
 _DUE = (
     sa.select(cluster.c.uuid, cluster.c.fencing_token)
