@@ -18,7 +18,7 @@ _DUE = (
     .order_by(sa.case((_SETTLED, 1), else_=0), cluster.c.next_sync)
     .limit(sa.bindparam("most"))
 )
-_BUSY = cluster.c.stack_busy.is_(True)
+_BUSY = cluster.c.stack_busy == sa.true()  # "IS true" would use no index of MariaDB
 _LATE = sa.and_(_BUSY, cluster.c.next_sync > now_epoch())
 _COUNT_BUSY = sa.select(sa.func.count()).select_from(cluster).where(_BUSY)
 _WAITING = sa.select(cluster.c.uuid, cluster.c.project_id, cluster.c.stack_id).where(
