@@ -8,7 +8,7 @@ T ?= tests
 BIN = $$(tools/bootstrap.sh | tail -n 1)
 
 .PHONY: help demo test test-openstack test-kubernetes kubernetes-mirror lint audit quick api samples bench \
-	fuzz test-crash clean
+	bench-scale fuzz test-crash clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
