@@ -3,7 +3,8 @@
 from oslo_log import log
 
 from magnum_lite.conductor import engine as engines
-from magnum_lite.conductor.outcome import DONE, Outcome, Wait
+from magnum_lite.conductor import stack as stacks
+from magnum_lite.conductor.outcome import DONE, Failed, Outcome, Wait
 from magnum_lite.conductor.work import Work
 from magnum_lite.db import events, nodegroups, nodes
 from magnum_lite.db.rows import Row
@@ -11,52 +12,87 @@ from magnum_lite.models.status import NodeState
 from magnum_lite.native.engine import Engine, EngineRefused, EngineUnreachable
 
 LOG = log.getLogger(__name__)
-DRAINING, REMOVED = "draining", "removed"
+DRAINING, EXPELLING, REMOVED = "draining", "expelling", "removed"
 _TASKS_STOP = 10.0
 
 
 def drain_leaving(work: Work) -> Outcome:
-    """Done when every leaving node is out of the engine; each gets ``drain_timeout`` seconds."""
-    leaving = [n for n in work.nodes if n["state"] == NodeState.LEAVING and n["leave_step"] != REMOVED]
+    """Done when every leaving node is out of the engine; each gets ``drain_timeout`` seconds. Masters vote:
+    they leave one at a time, each only once the others have taken it out.
+    """
+    chosen = [n for n in work.nodes if n["state"] == NodeState.LEAVING]
+    leaving = [n for n in chosen if n["leave_step"] != REMOVED]
     if not leaving:
+        _block_indices(work, chosen)
         return DONE
+    voters = [n for n in leaving if n["role"] == "master" and n["engine_id"]]
+    others = [n for n in work.members("master") if n["state"] == NodeState.READY and n["engine_id"]]
+    if voters and not others and work.cluster["last_good"]:
+        return _nobody_left(work, voters)
     engine = engines.reach(work)
     try:
         for node in leaving:
-            _advance(work, node, engine)
+            if node not in voters[1:]:
+                _advance(work, node, engine, votes=bool(others) and node in voters)
     finally:
         if engine is not None:
             engine.close()
-    waiting = [n["hostname"] for n in leaving if n["leave_step"] != REMOVED]
+    waiting = [n for n in leaving if n["leave_step"] != REMOVED]
     if waiting:
-        return Wait(0.5, f"Draining {', '.join(waiting[:5])}.")
-    _block_indices(work, leaving)
+        return Wait(0.5, _what_goes_on(work, waiting))
+    _block_indices(work, chosen)
     return DONE
 
 
-def _advance(work: Work, node: Row, engine: Engine | None) -> None:
-    now, limit = work.ports.clock(), work.ports.conf.conductor.drain_timeout
+def _nobody_left(work: Work, voters: list[Row]) -> Failed:
+    """What masters know is on them alone."""
+    lost = ", ".join(n["hostname"] for n in voters)
+    reason = f"No other master has what {lost} knew of {work.driver.place}: it can't be replaced."
+    return Failed(f"{reason} Save what its nodes hold, and make a new cluster.", {lost: reason})
+
+
+def _what_goes_on(work: Work, waiting: list[Row]) -> str:
+    expelled = [n["hostname"] for n in waiting if n["leave_step"] == EXPELLING]
+    if expelled:
+        return f"Taking {expelled[0]} out of {work.driver.place}; most of the other masters must agree."
+    return f"Draining {', '.join(n['hostname'] for n in waiting[:5])}."
+
+
+def _advance(work: Work, node: Row, engine: Engine | None, *, votes: bool) -> None:
     if not node["engine_id"]:
         work.save_node(node, leave_step=REMOVED)
         return
     if node["leave_step"] is None:
-        work.save_node(node, leave_step=DRAINING, leave_since=now)
+        work.save_node(node, leave_step=DRAINING, leave_since=work.ports.clock())
         work.tell("node", "Draining: its tasks move to other nodes.", node=node["hostname"], step="drain")
-    late = now - node["leave_since"] >= limit
+    if node["leave_step"] == DRAINING:
+        if not _is_drained(work, node, engine):
+            return
+        if votes:
+            work.save_node(node, leave_step=EXPELLING)
+    out = _try(engine, lambda e: e.remove(node["engine_id"]))
+    if votes and engine is None:  # the others were told to take it out
+        seen = engines.view(work)
+        out = bool(seen) and node["engine_id"] not in seen
+    if votes and not out:
+        return
+    work.save_node(node, leave_step=REMOVED)
+    work.tell("node", f"Out of {work.driver.place}.", node=node["hostname"], step="leave")
+
+
+def _is_drained(work: Work, node: Row, engine: Engine | None) -> bool:
+    """Nothing runs on it any more, or its time is over."""
+    waited, limit = work.ports.clock() - node["leave_since"], work.ports.conf.conductor.drain_timeout
     drained = _try(engine, lambda e: e.drain(node["engine_id"]))
     if engine is None:  # its master was told to drain it; tasks get a moment to stop
         asked = engines.view(work).get(node["engine_id"], {}).get("availability") == "drain"
-        drained = asked and now - node["leave_since"] >= _TASKS_STOP
-    if not drained and not late:
-        return
-    if late and not drained:
+        drained = asked and waited >= _TASKS_STOP
+    if not drained and waited >= limit:
         work.tell(
             "node", f"Not drained within {limit} s; it leaves all the same.", node=node["hostname"],
             step="drain", level="warning",
         )  # fmt: skip
-    _try(engine, lambda e: e.remove(node["engine_id"]))
-    work.save_node(node, leave_step=REMOVED)
-    work.tell("node", f"Out of {work.driver.place}.", node=node["hostname"], step="leave")
+    return bool(drained) or waited >= limit
 
 
 def _try(engine: Engine | None, call):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
@@ -93,6 +129,8 @@ def forget_gone(work: Work) -> Outcome:
         patience = work.ports.conf.conductor.drain_timeout + 3 * work.ports.conf.node_door.report_interval
         if any(n["engine_id"] in seen and now - n["leave_since"] < patience for n in gone):
             return Wait(1.0, "Masters are being told of nodes that are gone.")
+    if any(n["role"] == "master" for n in gone):
+        _move_address(work)
     with work.write() as connection:
         for node in gone:
             nodes.delete(connection, node["uuid"])
@@ -100,6 +138,16 @@ def forget_gone(work: Work) -> Outcome:
     for node in gone:
         work.tell("node", "Removed.", node=node["hostname"], step="gone", percent=100)
     return DONE
+
+
+def _move_address(work: Work) -> None:
+    """Where there is no load balancer, the cluster's address is a master's."""
+    stack = stacks.find(work, outputs=True)
+    address = work.driver.facts(stack.outputs).api_address if stack is not None else None
+    before = work.cluster["api_address"]
+    if address and address != before:
+        work.save(api_address=address)
+        work.tell("node", f"The API's address is {address} from now on, instead of {before}.")
 
 
 def forget_groups(work: Work) -> None:

@@ -16,6 +16,8 @@ from magnum_lite.drivers.contract import desired_indices, hostname
 from magnum_lite.models.status import NodeState
 from magnum_lite.pki.sealing import SealContext
 
+AWAY = {NodeState.LEAVING, NodeState.GONE, NodeState.FAILED}
+
 
 def token_context(node_id: str) -> SealContext:
     """Where a sealed bootstrap token belongs."""
@@ -31,6 +33,7 @@ def ensure_node_records(work: Work) -> Outcome:
     """Records follow the wanted counts; what failed in an earlier generation is replaced."""
     for group in work.groups:
         mine = [n for n in work.nodes if n["nodegroup_id"] == group["uuid"]]
+        _need_fewer(work, group, mine)
         _choose_leaving(work, group, mine)
         _add_missing(work, group)
     group_status.note_changes(work)
@@ -38,9 +41,28 @@ def ensure_node_records(work: Work) -> Outcome:
     return DONE
 
 
-def _value_of(node: Row) -> tuple[bool, bool, int]:
-    """The least valuable leaves first: not ready, not healthy, youngest."""
-    return (node["state"] == NodeState.READY, node["healthy"] is not False, -node["index"])
+def value_of(group: Row, node: Row) -> tuple[bool, bool, bool, int]:
+    """The least valuable leaves first: not ready, not healthy, outdated, youngest."""
+    well = node["healthy"] is not False
+    return (node["state"] == NodeState.READY, well, not is_outdated(group, node), -node["index"])
+
+
+def is_outdated(group: Row, node: Row) -> bool:
+    """Made from something else than its group's nodes are to be made from now."""
+    return bool(node["make"] != group["make"])
+
+
+def wanted_count(group: Row) -> int:
+    """Nodes of a group, those included that are there while others are replaced."""
+    return int(group["node_count"] + (group.get("surge") or 0))
+
+
+def _need_fewer(work: Work, group: Row, mine: list[Row]) -> None:
+    """A new wish may leave less to be replaced than the one before."""
+    if not group["surge"] or work.cluster["applied_generation"] == work.cluster["generation"]:
+        return
+    old = [n for n in mine if n["state"] not in AWAY and is_outdated(group, n)]
+    work.save_group(group, surge=min(group["surge"], len(old)))
 
 
 def who_leaves(group: Row, mine: Sequence[Row], *, told: bool) -> tuple[list[Row], list[Row]]:
@@ -52,8 +74,8 @@ def who_leaves(group: Row, mine: Sequence[Row], *, told: bool) -> tuple[list[Row
     wanted = set(group["nodes_to_remove"] or ())
     failed = [] if told else [n["uuid"] for n in staying if n["state"] == NodeState.FAILED]
     leaving = [n for n in staying if n["uuid"] in wanted or n["uuid"] in failed]
-    rest = sorted((n for n in staying if n not in leaving), key=_value_of)
-    while len(rest) > group["node_count"]:
+    rest = sorted((n for n in staying if n not in leaving), key=lambda n: value_of(group, n))
+    while len(rest) > wanted_count(group):
         leaving.append(rest.pop(0))
     # Heat was never told of these: simply forget as many, the highest first, so that no gap is left.
     unborn = sorted((n for n in staying if not n["in_stack"]), key=lambda n: -n["index"])
@@ -83,7 +105,7 @@ def missing_indices(group: Row, mine: Sequence[Row]) -> list[int]:
     leaving = [n["index"] for n in there if n["state"] == NodeState.LEAVING]
     have = {n["index"] for n in there if n["state"] != NodeState.LEAVING}
     blocked = tuple({*(group["removed_indices"] or ()), *leaving})
-    return [i for i in desired_indices(group["node_count"], blocked) if i not in have]
+    return [i for i in desired_indices(wanted_count(group), blocked) if i not in have]
 
 
 def _add_missing(work: Work, group: Row) -> None:
@@ -107,6 +129,9 @@ def _new(work: Work, group: Row, index: int) -> dict[str, Any]:
         "index": index,
         "hostname": hostname(work.uuid, work.cluster["name"], word, index, work.driver.slug_length),
         "state": NodeState.PLANNED.value,
+        "image_id": group["image_id"],
+        "flavor_id": group["flavor_id"],
+        "make": group["make"],
         "step": "",
         "percent": 0,
         "message": None,

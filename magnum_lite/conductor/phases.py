@@ -8,6 +8,7 @@ from magnum_lite.conductor.node_records import ensure_node_records
 from magnum_lite.conductor.outcome import DONE, Outcome
 from magnum_lite.conductor.progress import learn_facts, observe, release_left, signal_ready
 from magnum_lite.conductor.renewing import confirm_nodes, tell_nodes
+from magnum_lite.conductor.replacing import replace_outdated
 from magnum_lite.conductor.stack import ensure_stack, ensure_stack_gone
 from magnum_lite.conductor.work import Work
 from magnum_lite.db import certificates, clusters, events
@@ -63,6 +64,7 @@ UPDATE: tuple[Phase, ...] = (
     drain_leaving,
     ensure_stack_or_help,
     observe,
+    replace_outdated,
     confirm_nodes,
 )
 DELETE: tuple[Phase, ...] = (ensure_stack_gone, forget)

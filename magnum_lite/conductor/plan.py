@@ -6,7 +6,7 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
-from magnum_lite.conductor.node_records import missing_indices, who_leaves
+from magnum_lite.conductor.node_records import AWAY, is_outdated, missing_indices, who_leaves
 from magnum_lite.conductor.ports import Ports
 from magnum_lite.conductor.work import Work
 from magnum_lite.db import clusters, nodes
@@ -31,15 +31,16 @@ def plan(ports: Ports, cluster: Row, groups: list[Row], action: Action) -> dict[
     """``nodes`` with ``added`` and ``removed`` host names; ``resources`` with ``added``, ``updated``,
     ``replaced`` and ``removed`` (type → count), or None where nobody could tell; ``problems`` in words.
 
-    ``cluster`` is the whole row of a new one, or just the uuid of one that is there; ``groups`` are rows as
-    they would be. Raises NotFound.
+    ``cluster`` is the whole row of a new one, or uuid and template (as it would be) of one that is there;
+    ``groups`` are rows as they would be. Raises NotFound.
     """
     with ports.database.read() as connection:
         there = clusters.by_uuid(connection, cluster["uuid"])
         members = nodes.of_cluster(connection, cluster["uuid"]) if there else []
     if there is None and action is not Action.CREATE:
         raise NotFound(clusters.KIND, cluster["uuid"])
-    whole = there or cluster
+    # of one that is there, only the template may be another one
+    whole = there | {"template": cluster.get("template") or there["template"]} if there else cluster
     work = Work(ports, whole, groups, members)
     if action is Action.DELETE:
         return _deletion(work)
@@ -69,13 +70,15 @@ def _nodes(work: Work) -> tuple[list[str], list[str], list[Row]]:
     for group in work.groups:
         mine = [n for n in work.nodes if n["nodegroup_id"] == group["uuid"]]
         leaving, forgotten = who_leaves(group, mine, told=told)
-        gone = {n["uuid"] for n in (*leaving, *forgotten)}
+        replaced = [n for n in mine if is_outdated(group, n) and n not in leaving and n["state"] not in AWAY]
+        leaving = [*leaving, *(n for n in replaced if n["in_stack"])]
+        gone = {n["uuid"] for n in (*leaving, *forgotten, *replaced)}
         removed += [n["hostname"] for n in mine if n["uuid"] in gone]
         out_of_stack = {n["index"] for n in leaving} | {
             n["index"] for n in mine if n["state"] == "leaving" and n["in_stack"]
         }
         blocked = {*group["removed_indices"], *out_of_stack}
-        planned = {**group, "removed_indices": sorted(blocked)}
+        planned = {**group, "removed_indices": sorted(blocked), "surge": 0}
         wanted = missing_indices(planned, [n for n in mine if n["uuid"] not in gone])
         word = assembly.word_of(group, work.driver.words)
         added += [hostname(work.uuid, work.cluster["name"], word, i, work.driver.slug_length) for i in wanted]

@@ -71,7 +71,8 @@ def _too_late(work: Work) -> Failed | None:
     if is_delete(work):
         return None
     limit = work.spec().timeout_mins * 60
-    if work.ports.database.now() - work.cluster["accepted_at"] < limit:
+    began = max(work.cluster["accepted_at"], work.cluster["step_since"])  # each batch has its time
+    if work.ports.database.now() - began < limit:
         return None
     slow = [n for n in work.members() if n["state"] not in {NodeState.READY, NodeState.FAILED}]
     faults = {}
@@ -88,6 +89,12 @@ def _too_late(work: Work) -> Failed | None:
     )
 
 
+def _good(work: Work) -> dict[str, Any]:
+    """What a rollback goes back to."""
+    groups = [spec_of(g) for g in work.groups if not g["deleting"]]
+    return {"groups": groups} | {n: work.cluster[n] for n in ("template", "cluster_template_id")}
+
+
 def _complete(work: Work) -> None:
     action = work.cluster["action"]
     status = f"{action}_{COMPLETE}"
@@ -97,7 +104,7 @@ def _complete(work: Work) -> None:
         status_reason=None,
         faults={},
         observed_generation=work.cluster["generation"],
-        last_good={"groups": [spec_of(g) for g in work.groups if not g["deleting"]]},
+        last_good=_good(work),
         stack_retries=0,
         stack_busy=None,
         **work.driver.versions(versions),

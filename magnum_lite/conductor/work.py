@@ -56,8 +56,22 @@ class Work:
             self.groups,
             door=self.ports.door,
             credentials=credentials,
+            kept=self._kept(),
             longest_timeout=self.ports.conf.conductor.max_timeout,
         )
+
+    def _kept(self) -> dict[str, dict[int, dict[str, str]]]:
+        """Image and flavor of nodes that were made with others than their group has now."""
+        out: dict[str, dict[int, dict[str, str]]] = {}
+        groups = {g["uuid"]: (g["image_id"], g["flavor_id"]) for g in self.groups}
+        for node in self.members():
+            made = (node["image_id"], node["flavor_id"])
+            if all(made) and made != groups.get(node["nodegroup_id"]):
+                out.setdefault(node["nodegroup_id"], {})[node["index"]] = {
+                    "image": made[0],
+                    "flavor": made[1],
+                }
+        return out
 
     @contextlib.contextmanager
     def write(self, **values: Any) -> Iterator[Connection]:

@@ -54,10 +54,11 @@ def cluster_spec(
     *,
     door: DoorSpec,
     credentials: Mapping[str, Mapping[int, str]] | None = None,
+    kept: Mapping[str, Mapping[int, Mapping[str, str]]] | None = None,
     longest_timeout: int,
 ) -> ClusterSpec:
-    """``credentials``: per node group uuid, index → credential. ``longest_timeout`` in minutes. Groups that
-    are being deleted are left out.
+    """``credentials`` and ``kept``: per node group's uuid, index → see ``GroupSpec``. ``longest_timeout`` in
+    minutes. Groups that are being deleted are left out.
     """
     template = cluster["template"]
     got = effective(cluster, template)
@@ -67,7 +68,9 @@ def cluster_spec(
         stack_name=cluster["stack_name"],
         timeout_mins=min(cluster.get("create_timeout") or longest_timeout, longest_timeout),
         groups=tuple(
-            _group_spec(g, got["image_id"], (credentials or {}).get(g["uuid"], {}))
+            _group_spec(
+                g, got["image_id"], (credentials or {}).get(g["uuid"], {}), (kept or {}).get(g["uuid"], {})
+            )
             for g in groups
             if not g.get("deleting")
         ),
@@ -88,7 +91,12 @@ def cluster_spec(
     )
 
 
-def _group_spec(row: Mapping[str, Any], image: str, credentials: Mapping[int, str]) -> GroupSpec:
+def _group_spec(
+    row: Mapping[str, Any],
+    image: str,
+    credentials: Mapping[int, str],
+    kept: Mapping[int, Mapping[str, str]],
+) -> GroupSpec:
     return GroupSpec(
         name=row["name"],
         role=MASTER if row["role"] == MASTER else WORKER,
@@ -102,6 +110,8 @@ def _group_spec(row: Mapping[str, Any], image: str, credentials: Mapping[int, st
         docker_volume_size=row.get("docker_volume_size"),
         removed_indices=tuple(sorted(row.get("removed_indices") or ())),
         credentials=dict(credentials),
+        surge=row.get("surge") or 0,
+        kept=dict(kept),
     )
 
 

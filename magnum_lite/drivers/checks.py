@@ -13,6 +13,8 @@ from magnum_lite.models import labels
 MASTER_COUNTS = (1, 3, 5)
 MAX_GROUPS = 30  # beside the default ones; Heat allows 1,000 resources a stack
 
+_FIXED = ("external_network", "fixed_network", "fixed_subnet", "floating_ip_enabled")
+_IN_PLACE = {"published_ports", "ssh_allowed_cidrs"}  # rules of security groups
 _REGISTRY = re.compile(r"[A-Za-z0-9.-]+(?::[0-9]{1,5})?|[0-9.]+/[0-9]{1,2}|\[[0-9a-fA-F:]+\](?::[0-9]{1,5})?")
 
 
@@ -75,6 +77,27 @@ def network(spec: ClusterSpec) -> Iterator[Problem]:
     for registry in (spec.insecure_registry or "").split(","):
         if registry.strip() and _REGISTRY.fullmatch(registry.strip()) is None:
             yield Problem("insecure_registry", f"{registry.strip()!r} is not host, host:port or a network")
+
+
+def fixed(before: ClusterSpec, after: ClusterSpec) -> Iterator[Problem]:
+    """What an upgrade can not change: networks, and labels that servers or volumes are made from."""
+    for name in _FIXED:
+        was, will = getattr(before, name), getattr(after, name)
+        if was != will:
+            yield Problem(name, stays(was, will))
+    for name, label in labels.LABELS.items():
+        if label.feeds != "heat" or name in _IN_PLACE:
+            continue
+        was, will = labels.value_of(before.labels, name), labels.value_of(after.labels, name)
+        if was != will:
+            yield Problem(f"labels/{name}", stays(was, will))
+
+
+def stays(was: object, will: object) -> str:
+    """Why something is in the way of an upgrade."""
+    return (
+        f"an upgrade can not change it from {was or 'none'} to {will or 'none'}; make a new cluster instead"
+    )
 
 
 def known_labels(spec: ClusterSpec) -> Iterator[Problem]:

@@ -26,11 +26,13 @@ class GroupSpec:
     default group of a role. ``labels`` and ``taints`` are the group's own. ``docker_volume_size`` is in GiB;
     None means that the engine keeps its data on the server's own disk. ``credentials`` maps an index to
     ``<node uuid>:<bootstrap token in hex>``, for the nodes that have not enrolled yet, and only them.
+    ``surge`` nodes are there beside ``count`` while others are replaced. ``kept`` maps an index to ``image``
+    and ``flavor``, for the nodes that were made with others than the group's and stay as they are.
 
     ``removed_indices`` are all indices that were ever taken out of the *stack*; Heat never uses them
     again. An index that the stack never held must not be in it: Heat ignores it then, and will give
     that index to the next new node. The nodes of a group are therefore always
-    ``desired_indices(count, removed_indices)``.
+    ``desired_indices(count + surge, removed_indices)``.
     """
 
     name: str
@@ -45,6 +47,8 @@ class GroupSpec:
     docker_volume_size: int | None = None
     removed_indices: tuple[int, ...] = ()
     credentials: Mapping[int, str] = dataclasses.field(default_factory=dict)
+    surge: int = 0
+    kept: Mapping[int, Mapping[str, str]] = dataclasses.field(default_factory=dict)
 
     @property
     def is_default(self) -> bool:

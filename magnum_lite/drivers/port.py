@@ -66,6 +66,10 @@ class Driver(Protocol):
         """
         ...
 
+    def check_upgrade(self, before: ClusterSpec, after: ClusterSpec) -> list[Problem]:
+        """Why this engine's nodes can't go over from the one to the other; networks and volumes aside."""
+        ...
+
     def stack_request(self, spec: ClusterSpec) -> StackRequest:
         """The stack that the cluster wants. The same spec always gives the same request."""
         ...

@@ -60,11 +60,12 @@ def parameters(spec: ClusterSpec, slug_length: int) -> dict[str, Any]:
 
 def _group_parameters(group: GroupSpec, *, one: str, many: str) -> dict[str, Any]:
     return {
-        many: group.count,
+        many: group.count + group.surge,
         f"{one}_image": group.image,
         f"{one}_flavor": group.flavor,
         f"{one}_volume_size": group.docker_volume_size or 0,
         f"{one}_credentials": _credentials(group),
+        f"{one}_kept": _kept(group),
         f"removed_{many}": _removed(group),
     }
 
@@ -77,14 +78,19 @@ def _removed(group: GroupSpec) -> list[str]:
     return [str(index) for index in sorted(group.removed_indices)]
 
 
+def _kept(group: GroupSpec) -> dict[str, dict[str, str]]:
+    return {str(index): dict(made) for index, made in sorted(group.kept.items())}
+
+
 def _more(group: GroupSpec) -> dict[str, Any]:
     """What makes a node group beside the default ones; its own labels hold for it."""
     return {
         "word": group.word,
-        "count": group.count,
+        "count": group.count + group.surge,
         "removed": _removed(group),
         "image": group.image,
         "flavor": group.flavor,
+        "kept": _kept(group),
         "volume_size": group.docker_volume_size or 0,
         "volume_type": labels.value_of(group.labels, "docker_volume_type") or "",
         "zone": labels.value_of(group.labels, "availability_zone") or "",

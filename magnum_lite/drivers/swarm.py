@@ -76,6 +76,10 @@ class SwarmDriver:
             *checks.known_labels(spec),
         ]
 
+    def check_upgrade(self, before: ClusterSpec, after: ClusterSpec) -> list[Problem]:  # noqa: ARG002
+        """Engines of several versions make one swarm."""
+        return []
+
     def stack_request(self, spec: ClusterSpec) -> StackRequest:
         """The whole stack; the user data of each role goes along as a file of its own."""
         return StackRequest(

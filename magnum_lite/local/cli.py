@@ -19,13 +19,14 @@ from magnum_lite.local.commands import (
     images,
     machine,
     templates,
+    upgrading,
 )
 from magnum_lite.local.commands.failure import Exit
 from magnum_lite.local.commands.invocation import Invocation
 
 _SECTIONS = (
     ("This machine's cloud", (machine.up, machine.down, machine.status, machine.doctor, images.image)),
-    ("Bays", (bays.create, bays.list_bays, bays.show, bays.resize, bays.delete)),
+    ("Bays", (bays.create, bays.list_bays, bays.show, bays.resize, upgrading.upgrade, bays.delete)),
     ("Using and understanding them", (env.env, history.events, history.logs)),
     ("Baymodels", (templates.list_templates, templates.create_template)),
     ("More", (demo.demo, completion.completion)),

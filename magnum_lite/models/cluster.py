@@ -92,6 +92,7 @@ class Cluster(f.Resource):
     ca_epoch: int = field(1, doc="Number of the newest CAs that there shall be.", access=PRIVATE)
     ca_floor: int = field(1, doc="Number of the oldest CAs to be trusted.", access=PRIVATE)
     credentials_epoch: int = field(1, doc="+1 for each rotation of credentials.", access=PRIVATE)
+    batch_size: int = field(1, doc="Workers that are replaced at a time.", access=PRIVATE)
     last_good: f.Document = field({}, doc="Spec of the last COMPLETE generation.", access=PRIVATE)
     # status, not shown
     observed_generation: int = field(0, doc="The newest generation that reached an end.", access=PRIVATE)
@@ -101,6 +102,7 @@ class Cluster(f.Resource):
     stack_mark: f.Text | None = field(None, doc="updated_at of the stack before our update.", access=PRIVATE)
     stack_busy: bool | None = field(None, doc="Its stack was in progress at the last look.", access=PRIVATE)
     stack_retries: int = field(0, doc="Of this generation, after Heat itself failed.", access=PRIVATE)
+    step_since: float = field(0.0, doc="When the last batch of replacements began.", access=PRIVATE)
     renewal: f.Text = field("1.1.1", doc="What nodes are told to have; see models.renewal.", access=PRIVATE)
     renewal_since: float = field(0.0, doc="Since when, Unix seconds.", access=PRIVATE)
     renewed: f.Text = field("1.1.1", doc="What all nodes had last.", access=PRIVATE)

@@ -56,6 +56,8 @@ class NodeGroup(f.Resource):
     deleting: f.Boolean = field(False, doc="The user wants it gone.", access=Access.PRIVATE)
     nodes_to_remove: f.Strings = field([], doc="Chosen by the user, not yet removed.", access=Access.PRIVATE)
     removed_indices: list[int] = field([], doc="Never used again by Heat.", access=Access.PRIVATE)
+    make: f.Text = field("", doc="What nodes are made from: drivers.make.", access=Access.PRIVATE)
+    surge: int = field(0, doc="Nodes beside node_count, while others are replaced.", access=Access.PRIVATE)
 
 
 Role = Literal["master", "worker"]
@@ -77,4 +79,5 @@ def label_changes(node: Mapping[str, Any], wanted: Mapping[str, str]) -> dict[st
 
 def spec_of(group: Mapping[str, Any]) -> dict[str, Any]:
     """What a user decided about a group: what a rollback needs."""
-    return {name: group[name] for name in sorted(names(NodeGroup, Access.WRITE, Access.CREATE))}
+    wanted = names(NodeGroup, Access.WRITE, Access.CREATE) | {"make"}
+    return {name: group[name] for name in sorted(wanted)}

@@ -227,9 +227,19 @@ class SwarmEngine:
         """Make a manager a worker, which it must be before it is removed."""
         self._change(node_id, lambda spec: spec.update(Role="worker"))
 
-    def remove(self, node_id: str) -> None:
-        """Take a node off the swarm's list, also one that still runs; one that is not on it is fine."""
+    def remove(self, node_id: str) -> bool:
+        """Take a node off the swarm's list, also one that still runs; one that is not on it is fine. A
+        manager is demoted first; False until the others have it out of their Raft.
+        """
+        node = next((n for n in self.swarm_nodes() if n.id == node_id), None)
+        if node is None:
+            return True
+        if node.role == "manager":
+            self.demote(node_id)
+        if node.role == "manager" or node.reachability is not None:
+            return False
         try:
             self._ask(lambda client: client.remove_node(node_id, force=True))
         except docker_errors.NotFound:
-            return
+            return True
+        return True

@@ -76,8 +76,10 @@ class Engine(Protocol):
         """Undo `drain`: the node takes work again."""
         ...
 
-    def remove(self, node_id: str) -> None:
-        """Take a node off the engine's list, also one that still runs; one that is not on it is fine."""
+    def remove(self, node_id: str) -> bool:
+        """Take a node off the engine's list, also one that still runs; one that is not on it is fine. True
+        once it is off: a master has to leave those who vote first; call it until then.
+        """
         ...
 
     def close(self) -> None:

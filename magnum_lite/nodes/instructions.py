@@ -61,6 +61,6 @@ def _engine_work(driver: Driver, members: list[Row], groups: list[Row]) -> dict[
     }
     leaving = [m for m in members if m["state"] == NodeState.LEAVING and m["engine_id"]]
     drain = [m["engine_id"] for m in leaving if m["leave_step"] == "draining"]
-    remove = [m["engine_id"] for m in leaving if m["leave_step"] == "removed"]
+    remove = [m["engine_id"] for m in leaving if m["leave_step"] in {"expelling", "removed"}]
     wishes = {"set_labels": labels, "drain": drain, "remove": remove}
     return {name: value for name, value in wishes.items() if value}

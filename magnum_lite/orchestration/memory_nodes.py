@@ -39,6 +39,8 @@ class MemoryNode:
     credential: str = ""  # what its user data would say
     born: int = 0  # number of the update that made it
     signalled: str | None = None
+    image: str = ""
+    flavor: str = ""
     server: str = dataclasses.field(default_factory=_new_id)
     stack: str = dataclasses.field(default_factory=_new_id)
 
@@ -119,8 +121,20 @@ class Record:
             given = credentials.get(group) or {}
             self._scale(group, int(count or 0), _indices(removed), given, floating=floating)
         for node in self.nodes:
+            self._make(node, told if node.group in _GROUPS else more[node.group])
             if node.signalled == "FAILURE":
                 node.signalled = None  # Heat replaces a failed wait condition, which erases its signals
+
+    def _make(self, node: MemoryNode, told: Mapping[str, Any]) -> None:
+        """As ``common/node.yaml``: one that was made with another image or flavor, and is not kept, is made
+        anew.
+        """
+        of = f"{node.group}_" if node.group in _GROUPS else ""
+        kept = (told.get(f"{of}kept") or {}).get(str(node.index)) or {}
+        made = tuple(str(kept.get(word) or told.get(f"{of}{word}") or "") for word in ("image", "flavor"))
+        if node.image and made != (node.image, node.flavor):
+            node.server, node.signalled, node.born = _new_id(), None, self.updates
+        node.image, node.flavor = made
 
     def _scale(
         self, group: str, count: int, removed: set[int], credentials: Mapping[str, str], *, floating: bool

@@ -13,6 +13,7 @@ from magnum_lite.db import cluster_templates as templates_db
 from magnum_lite.db.rows import Row
 from magnum_lite.drivers import assembly, registry
 from magnum_lite.drivers.contract import DoorSpec
+from magnum_lite.drivers.make import make_of
 from magnum_lite.errors import Forbidden, NotFound, Problem
 from magnum_lite.models import labels as label_registry
 from magnum_lite.models import renewal
@@ -42,7 +43,7 @@ def of_cluster(deps: Deps, context: Context, values: Mapping[str, Any], *, templ
 
     Raises NotFound (template, key pair), Forbidden, Unavailable.
     """
-    template = _template(deps, context, values["cluster_template_id"], template_field)
+    template = template_for(deps, context, values["cluster_template_id"], template_field)
     row = _new_row(context, values, template)
     groups = _new_groups(row, template, values)
     problems = _problems(deps, context, row, groups)
@@ -63,7 +64,8 @@ def has_floating_ips(row: Row) -> bool:
     return bool(got["floating_ip_enabled"] and got["external_network_id"])
 
 
-def _template(deps: Deps, context: Context, ident: str, field: str) -> Row:
+def template_for(deps: Deps, context: Context, ident: str, field: str) -> Row:
+    """One that the caller may use. ``field``: its name in the request. Raises NotFound, Forbidden."""
     try:
         with deps.database.read() as connection:
             template = templates_db.get(connection, ident, scope(deps, context, "clustertemplate:get_one"))
@@ -78,12 +80,15 @@ def _template(deps: Deps, context: Context, ident: str, field: str) -> Row:
     return template
 
 
+def snapshot(template: Row) -> Row:
+    """A template as its cluster keeps it: without times and row ids."""
+    return {k: v for k, v in template.items() if k not in {"id", "created_at", "updated_at"}}
+
+
 def _new_row(context: Context, values: Mapping[str, Any], template: Row) -> Row:
     ident = str(uuid.uuid4())
     name = values.get("name") or generated_name("cluster")
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40].strip("-") or "cluster"
-    # datetimes and row ids don't belong into the snapshot
-    snapshot = {k: v for k, v in template.items() if k not in {"id", "created_at", "updated_at"}}
     own = {k: v for k, v in values.items() if k not in _COUNTS}
     return own | {
         "uuid": ident,
@@ -93,7 +98,7 @@ def _new_row(context: Context, values: Mapping[str, Any], template: Row) -> Row:
         "project_id": context.project_id,
         "user_id": context.user_id,
         "coe": template["coe"],
-        "template": snapshot,
+        "template": snapshot(template),
         "stack_name": f"{slug}-{ident.replace('-', '')[:12]}",
         "status": "CREATE_IN_PROGRESS",
         "action": Action.CREATE.value,
@@ -108,6 +113,8 @@ def _new_row(context: Context, values: Mapping[str, Any], template: Row) -> Row:
         "health_status_reason": {},
         "faults": {},
         "last_good": {},
+        "batch_size": 1,
+        "step_since": 0.0,
         "ca_epoch": 1,
         "ca_floor": 1,
         "credentials_epoch": 1,
@@ -130,29 +137,28 @@ def _new_groups(row: Row, template: Row, values: Mapping[str, Any]) -> list[Row]
             node_labels = label_registry.parse_node_labels(wanted)
         except ValueError:  # named by label_problems
             node_labels = {}
-        out.append(
-            {
-                "uuid": str(uuid.uuid4()),
-                "name": name,
-                "cluster_id": row["uuid"],
-                "project_id": row["project_id"],
-                "role": role,
-                "node_count": count,
-                "min_node_count": 1 if role == "master" else 0,
-                "max_node_count": None,
-                "flavor_id": flavor,
-                "image_id": template["image_id"],
-                "docker_volume_size": got["docker_volume_size"],
-                "labels": got["labels"],
-                "merge_labels": False,
-                "node_labels": node_labels,
-                "node_taints": [],
-                "is_default": True,
-                "status": "CREATE_IN_PROGRESS",
-                "nodes_to_remove": [],
-                "removed_indices": [],
-            }
-        )
+        group: Row = {
+            "uuid": str(uuid.uuid4()),
+            "name": name,
+            "cluster_id": row["uuid"],
+            "project_id": row["project_id"],
+            "role": role,
+            "node_count": count,
+            "min_node_count": 1 if role == "master" else 0,
+            "max_node_count": None,
+            "flavor_id": flavor,
+            "image_id": template["image_id"],
+            "docker_volume_size": got["docker_volume_size"],
+            "labels": got["labels"],
+            "merge_labels": False,
+            "node_labels": node_labels,
+            "node_taints": [],
+            "is_default": True,
+            "status": "CREATE_IN_PROGRESS",
+            "nodes_to_remove": [],
+            "removed_indices": [],
+        }
+        out.append(group | {"make": make_of(row, group)})
     return out
 
 

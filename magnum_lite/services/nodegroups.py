@@ -14,6 +14,7 @@ from magnum_lite.db import nodegroups as db
 from magnum_lite.db.rows import Page, Row
 from magnum_lite.db.session import Connection
 from magnum_lite.drivers import assembly
+from magnum_lite.drivers.make import make_of
 from magnum_lite.errors import Conflict, InvalidInput, Problem
 from magnum_lite.models import labels as registry
 from magnum_lite.models.status import Action
@@ -102,7 +103,7 @@ def _new(cluster: Row, values: Mapping[str, Any]) -> Row:
     labels = values.get("labels") or {}
     if not labels or values.get("merge_labels"):
         labels = got["labels"] | labels
-    return dict(values) | {
+    group = dict(values) | {
         "uuid": str(uuid.uuid4()),
         "name": values.get("name") or generated_name("nodegroup"),
         "cluster_id": cluster["uuid"],
@@ -116,6 +117,7 @@ def _new(cluster: Row, values: Mapping[str, Any]) -> Row:
         "nodes_to_remove": [],
         "removed_indices": [],
     }
+    return group | {"make": make_of(cluster, group)}
 
 
 def draft_update(

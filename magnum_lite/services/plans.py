@@ -15,7 +15,7 @@ from magnum_lite.db import nodegroups as groups_db
 from magnum_lite.db.rows import Row
 from magnum_lite.errors import Problem
 from magnum_lite.models.status import Action
-from magnum_lite.services import clusters, drafts, nodegroups, resize, rollback, room
+from magnum_lite.services import clusters, drafts, nodegroups, resize, rollback, room, upgrade
 from magnum_lite.services.deps import Deps, scope
 from magnum_lite.services.reading import masked
 
@@ -66,6 +66,11 @@ def deletion(deps: Deps, context: Context, ident: str) -> dict[str, Any]:
     return _plan(deps, "delete", row, groups, [], [], Action.DELETE)
 
 
+def upgrading(deps: Deps, draft: upgrade.Draft) -> dict[str, Any]:
+    """Of an upgrade (see ``upgrade.draft``)."""
+    return _plan(deps, "upgrade", draft.row, draft.groups, draft.problems, draft.needs, Action.UPDATE)
+
+
 def returning(deps: Deps, context: Context, ident: str) -> dict[str, Any]:
     """Of a rollback."""
     draft = rollback.draft(deps, context, ident)
@@ -104,11 +109,11 @@ def _plan(
 
 
 def _told(row: Row, kind: Action) -> dict[str, Any]:
-    """What the conductor must be told of a cluster: of one that is there, which one."""
+    """What the conductor must be told of a cluster: of one that is there, which one and its template."""
+    template = row["template"] | {"labels": masked(row["template"]["labels"] or {})}
     if kind is not Action.CREATE:
-        return {"uuid": row["uuid"]}
-    template = row["template"]
-    return _plain(row) | {"template": template | {"labels": masked(template["labels"] or {})}}
+        return {"uuid": row["uuid"], "template": template}
+    return _plain(row) | {"template": template}
 
 
 def _plain(row: Row) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from magnum_lite.db import clusters as db
 from magnum_lite.db import events, nodegroups, nodes
 from magnum_lite.db.rows import Row
 from magnum_lite.db.session import Connection
-from magnum_lite.errors import Conflict, NotFound, Problem, Unsupported
+from magnum_lite.errors import Conflict, NotFound, Problem
 from magnum_lite.models.nodegroup import DEFAULT_WORKER
 from magnum_lite.models.status import Action
 from magnum_lite.services import acceptance, clusters, drafts, references, room
@@ -110,13 +110,3 @@ def _chosen(group: Row, mine: Sequence[Row], remove: Sequence[str], problems: li
         else:
             out.append(found["uuid"])
     return out
-
-
-def upgrade(deps: Deps, context: Context, ident: str) -> None:
-    """No engine can, yet."""
-    with deps.database.read() as connection:
-        row = db.get(connection, ident, scope(deps, context, "cluster:upgrade"))
-    deps.policy.check(context, "cluster:upgrade", row["project_id"])
-    raise Unsupported(
-        f"The {row['coe']} engine can not upgrade clusters in place; make a new cluster instead."
-    )

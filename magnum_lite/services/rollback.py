@@ -20,7 +20,8 @@ from magnum_lite.services import acceptance, references, room
 from magnum_lite.services.deps import Deps, scope
 from magnum_lite.services.drafts import Draft, engine_problems, has_floating_ips
 
-_CHANGEABLE = names(NodeGroup, Access.WRITE) - {"name"}
+_CHANGEABLE = (names(NodeGroup, Access.WRITE) - {"name"}) | {"image_id", "flavor_id", "labels", "make"}
+_OF_CLUSTER = ("template", "cluster_template_id")
 
 
 def draft(deps: Deps, context: Context, ident: str) -> Draft:
@@ -32,6 +33,7 @@ def draft(deps: Deps, context: Context, ident: str) -> Draft:
         deps.policy.check(context, "cluster:update", row["project_id"])
         acceptance.changeable(row)
         groups = nodegroups.of_clusters(connection, [row["uuid"]])[row["uuid"]]
+    row = row | _of_cluster(row)
     after = _restored(row, groups)
     before = {g["uuid"]: g["node_count"] for g in groups}
     problems = engine_problems(deps, row, after)
@@ -40,6 +42,12 @@ def draft(deps: Deps, context: Context, ident: str) -> Draft:
         more = [g["node_count"] - before.get(g["uuid"], 0) for g in after]
         needs = room.needs(deps, context, after, more=more, floating=has_floating_ips(row))
     return Draft(row, after, problems, needs)
+
+
+def _of_cluster(row: Row) -> Row:
+    """The template that the last good state was made from."""
+    good: Row = row["last_good"]
+    return {name: good[name] for name in _OF_CLUSTER if name in good}
 
 
 def _restored(row: Row, groups: Sequence[Row]) -> list[Row]:
@@ -69,6 +77,7 @@ def _again(row: Row, spec: Row) -> Row:
         "deleting": False,
         "nodes_to_remove": [],
         "removed_indices": [],
+        "surge": 0,
     }
 
 
@@ -80,6 +89,7 @@ def accept(deps: Deps, wanted: Draft) -> Row:
     def store(connection: Connection, now: Row) -> None:
         groups = nodegroups.of_clusters(connection, [now["uuid"]])[now["uuid"]]
         there = {g["uuid"]: g for g in groups}
+        db.want(connection, now, _of_cluster(now))
         for after in _restored(now, groups):
             _store(connection, there.get(after["uuid"]), after)
         events.add(connection, now, "accepted", "Return to the last good state.")

@@ -38,6 +38,7 @@ coe_obey() {
         swarm_change "$id" '.Availability = "drain"' || true
     done
     for id in $(jq -r '.remove // [] | .[] | select(test("^[a-z0-9]+$"))' "$1"); do
+        swarm_change "$id" '.Role = "worker"' || true # a manager has to leave Raft first
         engine DELETE "/nodes/$id?force=true" || true
     done
     rotate_join_tokens "$(jq -r '.rotate_join_tokens // empty' "$1")" || true

@@ -15,7 +15,7 @@ from magnum_lite.models.event import Event
 from magnum_lite.models.node import Node
 from magnum_lite.models.views import present
 from magnum_lite.services import clusters as services
-from magnum_lite.services import plans, reading, resize, rollback
+from magnum_lite.services import plans, reading, resize, rollback, upgrade
 
 _HEALTH = frozenset({"health_status", "health_status_reason"})
 _PATCHABLE = _HEALTH | {"node_count"}
@@ -168,10 +168,13 @@ def resize_action(call: Call, ident: str) -> Answer:
 
 
 def upgrade_action(call: Call, ident: str) -> Answer:
-    """Go over to another cluster template. An engine that can not answers 501."""
-    body_of(call, Upgrade, "upgrade")
-    resize.upgrade(call.deps, call.context, ident)
-    return Answer(202)
+    """Go over to another cluster template: nodes that it would make otherwise are replaced, masters first and
+    one at a time, then ``max_batch_size`` workers at a time; new ones come before old ones leave.
+    """
+    wanted = upgrade.draft(call.deps, call.context, ident, body_of(call, Upgrade, "upgrade"))
+    if call.flag("plan"):
+        return Answer(body=plans.upgrading(call.deps, wanted))
+    return Answer(202, {"uuid": upgrade.accept(call.deps, wanted)["uuid"]})
 
 
 def events(call: Call, ident: str) -> Answer:

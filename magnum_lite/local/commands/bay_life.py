@@ -19,6 +19,7 @@ GRACE_SECONDS = 90.0
 """What the service may take beyond a bay's create_timeout to say so."""
 
 DELETE_SECONDS = 600.0
+_LONGEST = {"resize": 3600.0, "upgrade": 12 * 3600.0}  # seconds
 LOG_LINES = 12
 
 
@@ -49,19 +50,34 @@ def change(
     rest: Rest, bay: Mapping[str, Any], count: int, remove_nodes: Sequence[str], *, display: Display | None
 ) -> dict[str, Any]:
     """Ask for another number of workers; with a display, wait. Raises Failure."""
-    marker = last_event(rest, bay["uuid"]) if display else 0
     body: dict[str, Any] = {"node_count": count}
     if remove_nodes:
         body["nodes_to_remove"] = list(remove_nodes)
-    rest.post(f"/bays/{bay['uuid']}/actions/resize", body)
+    return _act(rest, bay, "resize", body, display=display)
+
+
+def upgrade(
+    rest: Rest, bay: Mapping[str, Any], body: Mapping[str, Any], *, display: Display | None
+) -> dict[str, Any]:
+    """Ask for another template; with a display, wait. Raises Failure."""
+    return _act(rest, bay, "upgrade", body, display=display)
+
+
+def _act(
+    rest: Rest, bay: Mapping[str, Any], action: str, body: Mapping[str, Any], *, display: Display | None
+) -> dict[str, Any]:
+    marker = last_event(rest, bay["uuid"]) if display else 0
+    rest.post(f"/bays/{bay['uuid']}/actions/{action}", dict(body))
     if display is None:
         return dict(bay)
     watch = Watch(rest, bay["uuid"], display, marker=marker)
-    found = watch.until(is_settled, seconds=3600)
+    found = watch.until(is_settled, seconds=_LONGEST[action])
     if found is None:
         raise Failure(f"Bay {bay['name']} was deleted by somebody else.")
     if found["status"].endswith("_COMPLETE"):
-        display.done(f"Bay {found['name']} has {found['node_count']} worker(s)", watch.seconds)
+        workers = f"{found['node_count']} worker(s)"
+        done = f"has {workers}" if action == "resize" else f"is upgraded, with {workers}"
+        display.done(f"Bay {found['name']} {done}", watch.seconds)
         return found
     explain(found, watch)
     raise Failure(f"Bay {found['name']}: the change failed; the bay is kept.", *after_failure(found))

@@ -26,6 +26,11 @@ def resizing(rest: "Rest", bay: Mapping[str, Any], count: int, remove: tuple[str
     show(rest.call("POST", f"/bays/{bay['uuid']}/actions/resize?plan=true", json=body), how)
 
 
+def upgrading(rest: "Rest", bay: Mapping[str, Any], body: Mapping[str, Any], how: str) -> None:
+    """Of another template."""
+    show(rest.call("POST", f"/bays/{bay['uuid']}/actions/upgrade?plan=true", json=dict(body)), how)
+
+
 def deletion(rest: "Rest", bay: Mapping[str, Any], how: str) -> None:
     """Of a bay."""
     show(rest.call("DELETE", f"/bays/{bay['uuid']}?plan=true"), how)

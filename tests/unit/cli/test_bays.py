@@ -133,3 +133,21 @@ def test_plans_are_shown_and_not_done(bay, service, run, run_json):
     assert [b["name"] for b in run_json("list")] == ["b1"]
     result = run("create", "b2", "--image", "fedora-atomic-23", "--master-count", 2, "--plan")
     assert result.exit_code == 5 and "1, 3 or 5 managers" in result.output
+
+
+def test_upgrade_is_planned_done_and_says_where_the_api_is_now(bay, service, run, run_json):
+    before = run_json("show", "b1")
+    assert run("template-create", "m2", "--image", "debian-12-node").exit_code == 0
+    planned = run("upgrade", "b1", "m2", "--plan")
+    assert planned.exit_code == 0, planned.output
+    assert all(f"- node {n['hostname']}" in planned.stdout for n in before["nodes"])
+    assert run_json("show", "b1")["nodes"] == before["nodes"]
+    result = run("upgrade", "b1", "m2", "--batch", 2)
+    assert result.exit_code == 0, result.output
+    assert "Bay b1 is upgraded, with 2 worker(s)" in result.stdout
+    assert "env b1" in result.stdout, "its API has moved"
+    after = run_json("show", "b1")
+    assert {n["image_id"] for n in after["nodes"]} == {"debian-12-node"}
+    assert {n["server_id"] for n in after["nodes"]}.isdisjoint(n["server_id"] for n in before["nodes"])
+    refused = run("upgrade", "b1", "nosuch")
+    assert refused.exit_code != 0 and "nosuch" in refused.output

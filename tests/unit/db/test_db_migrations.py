@@ -19,7 +19,7 @@ def old(tmp_path):
     tables.reflect(database.engine)
     ours = {
         "cluster": {"uuid": CLUSTER, "name": "bay", "project_id": "p", "status": "CREATE_COMPLETE"},
-        "nodegroup": {"uuid": GROUP, "name": "default-worker", "cluster_id": CLUSTER},
+        "nodegroup": {"uuid": GROUP, "name": "default-worker", "cluster_id": CLUSTER, "image_id": "i"},
         "node": {"uuid": NODE, "cluster_id": CLUSTER, "nodegroup_id": GROUP, "identity": "PEM"},
         "authority": {"uuid": "a" * 36, "cluster_id": CLUSTER, "purpose": "cluster", "state": "active"},
     }
@@ -53,6 +53,7 @@ def test_what_is_there_stays(old):
     assert (cluster["uuid"], cluster["ca_epoch"], cluster["renewal"]) == (CLUSTER, 1, "1.1.1")
     assert (node["identity"], node["renewal"], node["engine_labels"]) == ("PEM", "1.1.1", "{}")
     assert rows(old, "nodegroup")[0]["deleting"] == 0
+    assert (node["image_id"], node["make"], rows(old, "nodegroup")[0]["make"]) == ("i", "", "")
     assert rows(old, "authority")[0]["epoch"] == 1
 
 
