@@ -112,6 +112,14 @@ class Swarm:
         self.bay, self.manager, self.worker = bay, manager, worker
         self.address = f"{MANAGER}:2376"
 
+    def join(self):
+        """The worker enters, with a token of now."""
+        token = self.manager.docker("swarm", "join-token", "-q", "worker")
+        self.worker.docker(
+            "swarm", "join", "--token", token, "--advertise-addr", LINK_W, "--listen-addr", f"{LINK_W}:2377",
+            f"{LINK_M}:2377",
+        )  # fmt: skip
+
 
 @pytest.fixture(scope="module")
 def swarm(tmp_path_factory):
@@ -147,9 +155,6 @@ def swarm(tmp_path_factory):
         worker = Daemon(base / "w", second)
         stack.callback(worker.stop)
         manager.docker("swarm", "init", "--advertise-addr", LINK_M, "--listen-addr", f"{LINK_M}:2377")
-        token = manager.docker("swarm", "join-token", "-q", "worker")
-        worker.docker(
-            "swarm", "join", "--token", token, "--advertise-addr", LINK_W, "--listen-addr", f"{LINK_W}:2377",
-            f"{LINK_M}:2377",
-        )  # fmt: skip
-        yield Swarm(bay, manager, worker)
+        swarm = Swarm(bay, manager, worker)
+        swarm.join()
+        yield swarm

@@ -74,10 +74,11 @@ def test_promote_and_demote(engine):
 
 
 def test_unknown_nodes_are_refused_with_the_reason(engine):
-    for call in (engine.drain, engine.promote, engine.demote):
+    for call in (engine.uncordon, engine.promote, engine.demote):
         with pytest.raises(EngineRefused, match="no node nosuchnode"):
             call("nosuchnode")
-    engine.remove("nosuchnode")
+    assert engine.remove("nosuchnode") is True
+    assert engine.drain("nosuchnode") is True
 
 
 def test_who_is_refused(swarm):
@@ -141,15 +142,28 @@ def test_drain_moves_tasks_away(engine, swarm):
         swarm.manager.docker("service", "rm", "w")
 
 
+def test_a_manager_leaves_raft_before_it_is_removed(engine, swarm):
+    worker = _worker(engine)
+    engine.promote(worker.id)
+    _until(lambda: len([node for node in engine.swarm_nodes() if node.reachability == "reachable"]) == 2)
+    assert engine.remove(worker.id) is False
+    _until(lambda: engine.remove(worker.id))
+    assert [node.role for node in engine.swarm_nodes()] == ["manager"]
+    assert engine.remove(worker.id) is True
+    swarm.worker.docker("swarm", "leave", "--force")
+    swarm.join()
+    _until(lambda: [node.state for node in engine.swarm_nodes() if node.role == "worker"] == ["ready"])
+
+
 def test_remove_a_node_that_is_dead(engine, swarm):
     """Last: the worker does not come back."""
     worker = _worker(engine)
     swarm.worker.stop()
     _until(lambda: _worker(engine).state == "down")
     assert engine.drain(worker.id) is True
-    engine.remove(worker.id)
+    assert engine.remove(worker.id) is True
     assert [node.role for node in engine.swarm_nodes()] == ["manager"]
-    engine.remove(worker.id)
+    assert engine.remove(worker.id) is True
 
 
 def test_a_node_that_left_the_swarm_is_no_manager(engine, swarm):
