@@ -6,7 +6,7 @@ from magnum_lite.db.schema import cluster, node, nodegroup
 from magnum_lite.orchestration.stacks import StackRefused
 from tests.functional.conftest import errors, fields
 from tests.functional.test_conductor import machine, nodes, told
-from tests.functional.test_leases import Killed, dying, killed, rows, whole
+from tests.functional.test_leases import killed, rows, whole
 from tests.functional.test_nodegroup_life import V, add, group
 
 NEW = "debian-12-node"
@@ -220,24 +220,6 @@ def test_killed_in_the_middle(stand, bay, point, times):
     (stack,) = stand.stacks.look(list)
     assert {n.image for n in stack.nodes} == {NEW}
     assert sorted(n.server for n in stack.nodes) == sorted(servers(stand, bay).values())
-
-
-def test_killed_at_every_look(stand, bay):
-    """A conductor that dies at each phase it comes to, again and again."""
-    upgrade(stand, bay, model(stand), max_batch_size=3)
-    for number in range(400):
-        try:
-            stand.pass_once(at_point=dying(POINTS[number % len(POINTS)]))
-        except Killed:
-            with stand.database.write() as connection:
-                connection.execute(cluster.update().values(lease_expires=0.0))
-            stand.ports = stand.make_ports(f"conductor-{number}")
-        stand.boot()
-        stand.offset += 5
-        if stand.get(bay)["status"] == "UPDATE_COMPLETE":
-            break
-    assert set(images(stand, bay).values()) == {NEW}
-    whole(stand, bay, 4)
 
 
 def test_what_can_not_be_upgraded_to_is_said_at_once(stand, bay):
