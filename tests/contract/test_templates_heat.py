@@ -35,7 +35,7 @@ CASES = {
 }
 NODE = {
     "role": "worker", "index": "3", "hostname": "bay-worker-3", "image": "i", "flavor": "f", "volume_size": 0,
-    "volume_type": "", "zone": "", "credentials": {"3": "uuid:token"}, "network": "n", "subnet": "",
+    "kept": {}, "volume_type": "", "zone": "", "credentials": {"3": "uuid:token"}, "network": "n", "subnet": "",
     "security_groups": ["g"], "server_group": "", "reachable": False, "external_network": "",
 }  # fmt: skip
 
@@ -178,3 +178,36 @@ def test_a_real_heat_accepts_it(name, service_clouds):
     request = registry.get("swarm").stack_request(CASES[name])
     made = HeatStacks(lambda _project: real).preview("", request).added
     assert made["OS::Nova::Server"] == sum(group.count for group in CASES[name].groups)
+
+
+@pytest.mark.parametrize(
+    ("kept", "image", "flavor"),
+    [
+        ({}, "i", "f"),
+        ({"3": {"image": "old", "flavor": "small"}}, "old", "small"),
+        ({"4": {"image": "old", "flavor": "small"}}, "i", "f"),
+    ],
+)
+def test_a_node_keeps_the_image_that_it_was_made_with(heat, kept, image, flavor):
+    files = TEMPLATES.files_of("swarm/cluster.yaml", registry.get("swarm").stack_request(spec()).files)
+    stack = heat(json.loads(files["common/node.yaml"]), files, NODE | {"kept": kept})
+    server = stack["server"].t.freeze()._properties
+    assert (server["image"], server["flavor"]) == (image, flavor)
+
+
+def test_what_is_kept_reaches_each_groups_nodes(heat):
+    old = {1: {"image": "old", "flavor": "small"}}
+    gpu = more("gpu", count=2, kept=old)
+    both = groups(masters=3, surge=1, kept=old)
+    request = registry.get("swarm").stack_request(spec(groups=(*both, gpu)))
+    files = TEMPLATES.files_of(request.template, request.files)
+    stack = heat(
+        json.loads(TEMPLATES.text_of(request.template, request.parameters)), files, dict(request.parameters)
+    )
+    stack.parameters.validate()
+    wanted = {"1": {"image": "old", "flavor": "small"}}
+    for name, count in (("swarm_masters", 4), ("swarm_nodes", 3)):
+        given = stack[name].properties
+        assert given["count"] == count
+        assert given["resource_def"]["properties"]["kept"] == wanted
+    assert stack[gpu.key].properties["kept"] == wanted

@@ -159,7 +159,7 @@ def test_more_node_groups_are_parameters_of_their_own():
     parameters = DRIVER.stack_request(with_groups(gpu)).parameters
     assert parameters["node_groups"] == {
         "nodegroup_gpu_99999999": {
-            "word": "gpu", "count": 3, "removed": ["1"], "image": "gpu-node", "flavor": "g1.large",
+            "word": "gpu", "count": 3, "removed": ["1"], "image": "gpu-node", "flavor": "g1.large", "kept": {},
             "volume_size": 9, "volume_type": "fast", "zone": "z2", "affinity": "none",
         }
     }  # fmt: skip
