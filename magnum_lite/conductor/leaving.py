@@ -70,8 +70,9 @@ def _advance(work: Work, node: Row, engine: Engine | None, *, votes: bool) -> No
             return
         if votes:
             work.save_node(node, leave_step=EXPELLING)
-    out = _try(engine, lambda e: e.remove(node["engine_id"]))
-    if votes and engine is None:  # the others were told to take it out
+    by_agents = votes and (engine is None or work.driver.agents_expel)
+    out = None if by_agents else _try(engine, lambda e: e.remove(node["engine_id"]))
+    if by_agents:  # the others were told to take it out
         seen = engines.view(work)
         out = bool(seen) and node["engine_id"] not in seen
     if votes and not out:

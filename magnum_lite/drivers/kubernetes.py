@@ -39,6 +39,7 @@ class KubernetesDriver:
     reader_refused = ""
     steps: tuple[str, ...] = ("boot", "enrol", "engine", "kubernetes", "ready")
     join_tokens = False
+    agents_expel = True  # etcd: the node is deleted once its member is
     addressed: tuple[str, ...] = (MASTER, WORKER)
     node_clients = True
     slug_length = 12  # a kubelet is system:node:<host name>, and a common name has 64 characters at most
@@ -52,6 +53,12 @@ class KubernetesDriver:
             *_check_version(spec),
             *_check_ranges(spec),
         ]
+
+    def check_upgrade(self, before: ClusterSpec, after: ClusterSpec) -> list[Problem]:
+        """Ranges stay; versions go up by one minor at a time, and down only within it.
+        https://kubernetes.io/releases/version-skew-policy/
+        """
+        return [*_check_fixed(before, after), *_check_skew(before, after)]
 
     def stack_request(self, spec: ClusterSpec) -> StackRequest:
         """The whole stack; the user data of each role goes along as a file of its own."""
@@ -136,6 +143,22 @@ def _check_version(spec: ClusterSpec) -> Iterator[Problem]:
     found = re.match(r"v(\d+)\.(\d+)\.", labels.value_of(spec.labels, "kube_tag") or "")
     if found and (int(found[1]), int(found[2])) < OLDEST:
         yield Problem("labels/kube_tag", f"v{OLDEST[0]}.{OLDEST[1]} and newer are run")
+
+
+def _check_fixed(before: ClusterSpec, after: ClusterSpec) -> Iterator[Problem]:
+    for name in ("pods_network_cidr", "service_cluster_ip_range", "cgroup_driver"):
+        was, will = (labels.value_of(spec.labels, name) for spec in (before, after))
+        if was != will:
+            yield Problem(f"labels/{name}", checks.stays(was, will))
+
+
+def _check_skew(before: ClusterSpec, after: ClusterSpec) -> Iterator[Problem]:
+    tags = [labels.value_of(spec.labels, "kube_tag") or "" for spec in (before, after)]
+    found = [re.match(r"v(\d+)\.(\d+)\.", tag) for tag in tags]
+    was, will = ((int(f[1]), int(f[2])) if f else (0, 0) for f in found)
+    if will[0] != was[0] or not 0 <= will[1] - was[1] <= 1:
+        text = f"from {tags[0]} an upgrade goes to v{was[0]}.{was[1]}.* or v{was[0]}.{was[1] + 1}.*"
+        yield Problem("labels/kube_tag", f"{text}, not to {tags[1]}")
 
 
 def _check_ranges(spec: ClusterSpec) -> Iterator[Problem]:

@@ -40,6 +40,7 @@ class Driver(Protocol):
     ``reader_profile``: the certificates of clients (``pki.profiles``); where ``reader_profile`` is None,
     ``reader_refused`` says why. ``conductor_profile``: the conductor's own. ``steps``: of nodes' reports, in
     order; in the last but one it enters the engine. ``join_tokens``: nodes enter by tokens that masters make.
+    ``agents_expel``: masters are taken out by the others' agents, as the engine's API does not do all of it.
     ``addressed``: roles whose nodes enrol only once their addresses are known.
     ``slug_length``: how much of a cluster's name is in its nodes' host names.
     ``node_clients``: nodes are clients of each other, with certificates of the cluster's own CA.
@@ -56,6 +57,7 @@ class Driver(Protocol):
     conductor_profile: str
     steps: tuple[str, ...]
     join_tokens: bool
+    agents_expel: bool
     addressed: tuple[str, ...]
     slug_length: int
     node_clients: bool

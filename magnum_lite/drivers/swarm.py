@@ -62,6 +62,7 @@ class SwarmDriver:
     )
     steps: tuple[str, ...] = ("boot", "enrol", "engine", "swarm", "ready")
     join_tokens = True
+    agents_expel = False
     addressed: tuple[str, ...] = (MASTER,)
     slug_length = SLUG_LENGTH
     node_clients = False

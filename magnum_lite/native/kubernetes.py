@@ -135,11 +135,12 @@ class KubernetesEngine:
         if not answer.ok and answer.status_code not in {_NOT_FOUND, _TOO_MANY}:
             raise EngineRefused(f"The API refused: {_message(answer)}")
 
-    def remove(self, node_id: str) -> None:
-        """``kubectl delete node``."""
+    def remove(self, node_id: str) -> bool:
+        """``kubectl delete node``; of etcd's members the masters' agents know."""
         answer = self._send("DELETE", f"/api/v1/nodes/{quote(node_id)}")
         if not answer.ok and answer.status_code != _NOT_FOUND:
             raise EngineRefused(f"The API refused: {_message(answer)}")
+        return True
 
 
 def _node(raw: Mapping[str, Any]) -> EngineNode:

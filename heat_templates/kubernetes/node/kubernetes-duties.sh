@@ -24,7 +24,7 @@ coe_obey() {
         admin drain "$id" --ignore-daemonsets --delete-emptydir-data --force --timeout 45s > /dev/null 2>&1 || true
     done
     for id in $(jq -r '.remove // [] | .[] | select(test("^[a-z0-9-]+$"))' "$1"); do
-        etcd_remove "$id" || true
+        etcd_remove "$id" || continue # the node goes last: that it is gone says that its member is
         admin delete node "$id" --ignore-not-found > /dev/null || true
     done
 }
