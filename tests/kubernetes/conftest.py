@@ -32,9 +32,9 @@ def pytest_collection_modifyitems(items):
                 item.add_marker(skip)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session", autouse=True)
 def built():
-    """The mirror's directory."""
+    """The mirror's directory. Before anything else: without it no cloud is started."""
     if not FULL and not mirror.path().exists():
         pytest.skip("Kubernetes is not built on this machine: make kubernetes-mirror (Go; about an hour)")
     return mirror.built()
