@@ -56,30 +56,38 @@ def told_of(tenants, bay, missing):
     )
 
 
+def resized(made, tenants, wishes):
+    """Ask for all of these (bay → body), and wait for the end."""
+    for uuid, wish in wishes.items():
+        bay, path = tenants.bays[uuid], f"/v1/clusters/{uuid}/actions/resize"
+        status, told = eventually(lambda b=bay, p=path, w=wish: tenants.call(b.project, "POST", p, w))
+        assert status == 202, told
+    found = checks.settled(made, tenants, 300)
+    assert {found[uuid][0] for uuid in wishes} == {"UPDATE_COMPLETE"}, found
+
+
 def replaced(made, tenants, gone):
-    """Workers that are gone, of bays whose master is alive, by a resize to the count that they have."""
+    """Workers that are gone, of bays whose master is alive: named in a resize, and then made anew."""
     lost = {}
     for bay in tenants.bays.values():
-        nodes = eventually(lambda b=bay: tenants.call(b.project, "GET", f"/v1/clusters/{b.uuid}/nodes"))[1][
-            "nodes"
-        ]
-        if not any(node["server_id"] in gone for node in nodes if node["role"] == "master"):
-            lost[bay.uuid] = {node["server_id"] for node in nodes} & gone
-    lost = {uuid: servers for uuid, servers in lost.items() if servers}
+        nodes = eventually(lambda b=bay: tenants.call(b.project, "GET", f"/v1/clusters/{b.uuid}/nodes"))
+        masters = {n["server_id"] for n in nodes[1]["nodes"] if n["role"] == "master"}
+        if not masters & gone and (servers := {n["server_id"] for n in nodes[1]["nodes"]} & gone):
+            lost[bay.uuid] = sorted(servers)
     assert lost
-    for uuid, servers in lost.items():
-        bay = tenants.bays[uuid]
-        wish = {"node_count": 2, "nodes_to_remove": sorted(servers)}
-        path = f"/v1/clusters/{uuid}/actions/resize"
-        assert eventually(lambda b=bay, p=path, w=wish: tenants.call(b.project, "POST", p, w))[0] == 202
-    found = checks.settled(made, tenants, 300)
-    assert {found[uuid][0] for uuid in lost} == {"UPDATE_COMPLETE"}, found
+    resized(
+        made,
+        tenants,
+        {uuid: {"node_count": 2 - len(them), "nodes_to_remove": them} for uuid, them in lost.items()},
+    )
+    resized(made, tenants, dict.fromkeys(lost, {"node_count": 2}))
     deadline = time.monotonic() + 90
     while any(shown(tenants, tenants.bays[uuid])["health_status"] != "HEALTHY" for uuid in lost):
         assert time.monotonic() < deadline, "not all are healthy again"
         time.sleep(1)
     for uuid in lost:
-        assert not hostnames(tenants, tenants.bays[uuid]).keys() & gone
+        names = hostnames(tenants, tenants.bays[uuid])
+        assert len(names) == 3 and not names.keys() & gone
 
 
 def test_a_third_of_all_nodes_goes(capsys):
