@@ -80,7 +80,7 @@ def replaced(made, tenants, gone):
         tenants,
         {uuid: {"node_count": 2 - len(them), "nodes_to_remove": them} for uuid, them in lost.items()},
     )
-    resized(made, tenants, dict.fromkeys(lost, {"node_count": 2}))
+    resized(made, tenants, {uuid: {"node_count": 2} for uuid in lost})
     deadline = time.monotonic() + 90
     while any(shown(tenants, tenants.bays[uuid])["health_status"] != "HEALTHY" for uuid in lost):
         assert time.monotonic() < deadline, "not all are healthy again"
