@@ -6,22 +6,28 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import webob
+from oslo_log import log
 from webob import acceptparse, exc
 
-from magnum_lite import metrics
+from magnum_lite import errors, metrics
 from magnum_lite.api import call as calls
+from magnum_lite.api import errors as http
 from magnum_lite.api import etags, routes
+from magnum_lite.api.dialects import CLUSTERS
 from magnum_lite.api.engine import core, pecan
 from magnum_lite.api.hooks import RequestHook
 from magnum_lite.cloud.lookups import CloudLookups
-from magnum_lite.context import in_request
+from magnum_lite.context import in_request, request_id
 from magnum_lite.db.interruptions import again
 from magnum_lite.db.session import Database
 from magnum_lite.policy import Policy
 from magnum_lite.rpc import Conductors
 from magnum_lite.services.deps import Deps
 
+LOG = log.getLogger(__name__)
 Wsgi = Callable[..., Any]
+KEYSTONE_SECONDS = 5  # each of a few tries
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -94,6 +100,16 @@ def bare_application(deps: Deps) -> Wsgi:
     return application
 
 
+def _unavailable(service: str) -> Wsgi:
+    """The answer where pecan is not reached; it names no address."""
+    error = errors.Unavailable(service)
+    body = http.body(error, request_id(None), CLUSTERS)
+    answer = webob.Response(status=http.status(error), json_body=body)
+    answer.headers.update(http.headers(error))
+    found: Wsgi = answer
+    return found
+
+
 class _Guard:
     """The application behind keystonemiddleware. That is imported by the first request that needs it, as it
     is a third of a worker's start.
@@ -107,12 +123,22 @@ class _Guard:
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         with self._lock:  # made once, however many ask first
             if self._made is None:
-                from keystonemiddleware import auth_token
+                from keystonemiddleware import auth_token, opts
 
+                for group, known in opts.list_auth_token_opts():
+                    self._conf.register_opts(known, group=group)
+                # by default it waits for a silent Keystone for ever
+                self._conf.set_default("http_connect_timeout", KEYSTONE_SECONDS, group="keystone_authtoken")
                 options = {"oslo_config_config": self._conf, "service_type": "container-infra"}
                 self._made = auth_token.AuthProtocol(self._api, options | {"delay_auth_decision": False})
             guarded = self._made
-        return guarded(environ, start_response)
+        from keystoneauth1 import exceptions as ka  # the middleware has it
+
+        try:
+            return guarded(environ, start_response)
+        except ka.ClientException as error:  # it lets time-outs through
+            LOG.warning("keystone does not answer reason=%s", type(error).__name__)
+            return _unavailable("identity")(environ, start_response)
 
 
 class _Health:

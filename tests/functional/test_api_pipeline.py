@@ -1,10 +1,14 @@
 """The whole pipeline: keystonemiddleware before everything but what is public."""
 
+import socket
+import time
+
 import pytest
 import webtest
+from keystoneauth1 import loading
 from keystonemiddleware.opts import list_auth_token_opts
 
-from magnum_lite.api.app import make_application
+from magnum_lite.api.app import KEYSTONE_SECONDS, make_application
 from magnum_lite.db import migrations, services
 from magnum_lite.db.session import Database
 from tests.functional.conftest import errors
@@ -90,3 +94,25 @@ def test_an_operator_takes_a_worker_out_by_a_file(health, tmp_path):
     away.touch()
     answer = app.get("/healthcheck", expect_errors=True)
     assert (answer.status_int, answer.text.splitlines()[0]) == (503, "DISABLED BY FILE")
+
+
+def test_a_keystone_that_says_nothing_is_503_in_time(pipeline, stand):
+    """It takes the connection, and that is all."""
+    with socket.create_server(("127.0.0.1", 0), backlog=16) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}/v3"
+        pipeline.get("/v1/clusters", expect_errors=True)  # the middleware is made then
+        assert stand.conf.keystone_authtoken.http_connect_timeout == KEYSTONE_SECONDS
+        stand.conf.register_opts(loading.get_auth_plugin_conf_options("password"), group="keystone_authtoken")
+        for name, value in {
+            "auth_type": "password", "auth_url": address, "username": "u", "password": "p",
+            "project_name": "service", "user_domain_name": "Default", "project_domain_name": "Default",
+            "http_connect_timeout": 1, "http_request_max_retries": 1,
+        }.items():  # fmt: skip
+            stand.conf.set_override(name, value, group="keystone_authtoken")
+        app = webtest.TestApp(make_application(stand.deps))
+        began = time.monotonic()
+        answer = app.get("/v1/clusters", headers={"X-Auth-Token": "x"}, expect_errors=True)
+        assert time.monotonic() - began < 30
+    assert answer.status_int == 503
+    assert "identity service does not answer" in answer.json["errors"][0]["detail"]
+    assert "127.0.0.1" not in answer.text and int(answer.headers["Retry-After"]) > 0
