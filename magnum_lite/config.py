@@ -52,6 +52,20 @@ CONDUCTOR = [
     cfg.IntOpt(
         "silent_after", default=45, min=5, help="Seconds without a report before a ready node is unhealthy."
     ),
+    cfg.IntOpt(
+        "heal_after",
+        default=300,
+        min=10,
+        help="Seconds that the engine may call a node down before it counts as lost.",
+    ),
+    cfg.FloatOpt(
+        "heal_share",
+        default=0.34,
+        min=0,
+        max=1,
+        help="Largest share of a cluster's workers that is healed at once; one at least.",
+    ),
+    cfg.IntOpt("heal_retry", default=600, min=10, help="Seconds before a repair that failed is tried again."),
     cfg.BoolOpt(
         "reach_engines",
         default=True,

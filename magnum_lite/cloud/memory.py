@@ -1,7 +1,7 @@
 """The in-memory twins of the look-ups and of the inventory, for developers and fast tests."""
 
 import dataclasses
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import NoReturn
 
 from magnum_lite.cloud.inventory import Thing
@@ -66,6 +66,25 @@ class MemoryLookups:
     def project(self, context: Context, ident: str) -> str:  # noqa: ARG002
         self._up("identity")
         return _none("Project", ident) if ident in self.strangers else ident
+
+
+@dataclasses.dataclass
+class MemoryServers:
+    """The twin of ``cloud.servers``: ``there`` tells the ids of a project's servers, ``gone`` were removed
+    behind everybody's back, ``others`` are not ACTIVE. ``asked`` are the projects of all calls.
+    """
+
+    there: Callable[[str], Collection[str]]
+    gone: set[str] = dataclasses.field(default_factory=set)
+    others: dict[str, str] = dataclasses.field(default_factory=dict)
+    asked: list[str] = dataclasses.field(default_factory=list)
+    down: bool = False
+
+    def states(self, project_id: str) -> Mapping[str, str]:
+        self.asked.append(project_id)
+        if self.down:
+            raise Unavailable("compute")
+        return {s: self.others.get(s, "ACTIVE") for s in self.there(project_id) if s not in self.gone}
 
 
 def _none(kind: str, ident: str) -> NoReturn:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from magnum_lite.conductor import engine as engines
 from magnum_lite.conductor import expiries
 from magnum_lite.conductor.ports import Ports
+from magnum_lite.conductor.watching import GONE
 from magnum_lite.conductor.work import Work
 from magnum_lite.db import clusters, events, nodes
 from magnum_lite.models.status import Health, NodeState
@@ -62,6 +63,10 @@ def _of_nodes(work: Work) -> tuple[dict[str, str], bool]:
                 f"{node['state']} at {node['step'] or 'boot'}: {node['message'] or ''}"[:300]
             )
             bad = True
+        elif node["server_state"] not in {None, "ACTIVE"}:
+            what = "is gone" if node["server_state"] == GONE else f"is in {node['server_state']}"
+            reasons[node["hostname"]] = f"down: its server {what}"[:300]
+            bad = True
         elif age > limit:
             reasons[node["hostname"]] = f"silent for more than {limit} s"
             bad = True
@@ -79,7 +84,7 @@ def _of_engine(work: Work, reasons: dict[str, str]) -> tuple[str, bool]:
         return "no master is ready", False
     engine = engines.reach(work)
     if engine is None:
-        _compare(work, reasons, {i: str(n.get("state")) for i, n in engines.view(work).items()})
+        _compare(work, reasons, _told_by_masters(work))
         return _BY_REPORTS, True
     try:
         wrong = engine.check()
@@ -92,9 +97,24 @@ def _of_engine(work: Work, reasons: dict[str, str]) -> tuple[str, bool]:
     return wrong[:300] or "ok", not wrong
 
 
+def _told_by_masters(work: Work) -> Mapping[str, str]:
+    """Engine id → state, if a master has said so just now."""
+    newest = max((n["last_report"] or 0 for n in work.members("master")), default=0)
+    if work.ports.clock() - newest > work.ports.conf.conductor.silent_after:
+        return {}
+    return {i: str(n.get("state")) for i, n in engines.view(work).items()}
+
+
 def _compare(work: Work, reasons: dict[str, str], seen: Mapping[str, str]) -> None:
-    """Nodes that call themselves ready and that the engine (engine id → state) calls otherwise."""
+    """Nodes that the engine (engine id → state) calls otherwise than ready, and since when."""
     for node in work.members():
+        if node["state"] != NodeState.READY or not seen:
+            continue
         state = seen.get(node["engine_id"] or "")
-        if node["state"] == NodeState.READY and state != "ready" and reasons[node["hostname"]] == "ready":
+        if state == "ready":
+            work.save_node(node, down_since=None)
+            continue
+        if node["down_since"] is None:
+            work.save_node(node, down_since=work.ports.clock())
+        if reasons[node["hostname"]] == "ready":
             reasons[node["hostname"]] = f"down: {work.driver.place} says {state or 'unknown'}"

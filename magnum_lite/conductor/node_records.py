@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from magnum_lite.conductor import group_status
+from magnum_lite.conductor.healing import give_up_lost
 from magnum_lite.conductor.outcome import DONE, Outcome
+from magnum_lite.conductor.watching import ask_now
 from magnum_lite.conductor.work import Work
 from magnum_lite.db import nodegroups, nodes
 from magnum_lite.db.rows import Row
@@ -30,7 +32,10 @@ def token_hash(token: str) -> str:
 
 
 def ensure_node_records(work: Work) -> Outcome:
-    """Records follow the wanted counts; what failed in an earlier generation is replaced."""
+    """Records follow the wanted counts; what failed in an earlier generation, or is lost, is replaced."""
+    if work.cluster["applied_generation"] != work.cluster["generation"]:
+        ask_now(work)
+        give_up_lost(work)
     for group in work.groups:
         mine = [n for n in work.nodes if n["nodegroup_id"] == group["uuid"]]
         _need_fewer(work, group, mine)
@@ -138,6 +143,9 @@ def _new(work: Work, group: Row, index: int) -> dict[str, Any]:
         "log": None,
         "healthy": None,
         "server_id": None,
+        "server_state": None,
+        "server_asked": 0.0,
+        "down_since": None,
         "address": None,
         "floating_address": None,
         "stack_id": None,

@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from magnum_lite.conductor.notifications import Notify, nobody
@@ -27,6 +27,13 @@ class ConsolePort(Protocol):
         """The last lines, or an empty text."""
 
 
+class ServersPort(Protocol):
+    """Servers of a project (``cloud.servers``)."""
+
+    def states(self, project_id: str) -> Mapping[str, str]:
+        """Server id → status. Raises Unavailable."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Ports:
     """``clock`` gives Unix seconds; ``owner`` names this conductor in leases."""
@@ -40,5 +47,6 @@ class Ports:
     sessions: MayAct | None = None
     consoles: ConsolePort | None = None
     notify: Notify = nobody
+    servers: ServersPort | None = None
     clock: Callable[[], float] = time.time
     pace: Pace = dataclasses.field(default_factory=Pace)

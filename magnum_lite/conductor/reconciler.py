@@ -7,7 +7,7 @@ from typing import Any
 from oslo_log import log
 
 from magnum_lite import metrics
-from magnum_lite.conductor import group_status, health, phases, renewing
+from magnum_lite.conductor import group_status, healing, health, phases, renewing
 from magnum_lite.conductor.labels import ensure_labels
 from magnum_lite.conductor.outcome import DONE, Failed, Outcome, Wait
 from magnum_lite.conductor.stack import is_delete
@@ -28,6 +28,8 @@ def reconcile(work: Work, *, at_point: Callable[[str], None] = lambda _: None) -
     if work.settled:
         ensure_labels(work)
         health.look(work)
+        if healing.heal(work):
+            return 0.0
         left = renewing.end_grace(work)
         return float(conf.idle_interval if left is None else min(left, conf.idle_interval))
     late = _too_late(work)

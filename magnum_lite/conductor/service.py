@@ -21,6 +21,7 @@ from magnum_lite.conductor.ports import Ports
 from magnum_lite.conductor.reconciler import reconcile
 from magnum_lite.conductor.sweeper import expire_events, sweep
 from magnum_lite.context import in_request
+from magnum_lite.conductor.watching import watch
 from magnum_lite.db import leases, services
 from magnum_lite.db.interruptions import again
 from magnum_lite.errors import Unavailable
@@ -177,6 +178,7 @@ class ConductorService:
         while not self._stop.wait(_WATCH):
             try:
                 notice_silence(self._ports, 3 * _WATCH)
+                watch(self._ports)
             except Exception:
                 LOG.exception("no look for silent nodes")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from magnum_lite.cloud.console import Consoles
+from magnum_lite.cloud.servers import Servers
 from magnum_lite.cloud.sessions import ServiceSessions
 from magnum_lite.conductor import reachable
 from magnum_lite.conductor.notifications import Notifications
@@ -35,5 +36,6 @@ def make_ports(conf: Any) -> Ports:
         owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
         sessions=sessions,
         notify=Notifications(conf),
+        servers=Servers(sessions.session_for, conf.service_user.interface, conf.service_user.region_name),
         consoles=Consoles(sessions.session_for, conf.service_user.interface, conf.service_user.region_name),
     )

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from magnum_lite.db import rows
 from magnum_lite.db.rows import Row
-from magnum_lite.db.schema import node
+from magnum_lite.db.schema import cluster, node
 from magnum_lite.db.session import utcnow
 
 _HOSTNAMES = sa.select(node.c.hostname).where(node.c.cluster_id == sa.bindparam("cluster_id"))
@@ -57,6 +57,30 @@ def addresses(connection: sa.Connection, cluster_ids: Sequence[str]) -> list[Row
 def update(connection: sa.Connection, uuid: str, values: dict[str, Any]) -> None:
     """Store changed fields."""
     connection.execute(node.update().where(node.c.uuid == uuid).values(**values, updated_at=utcnow()))
+
+
+def silent(connection: sa.Connection, before: float, asked_before: float, limit: int) -> list[Row]:
+    """Ready nodes without a report since ``before`` whose servers nobody asked about since ``asked_before``:
+    uuid, cluster_id, project_id, server_id, server_state.
+    """
+    c = node.c
+    query = (
+        sa.select(c.uuid, c.cluster_id, cluster.c.project_id, c.server_id, c.server_state)
+        .join_from(node, cluster, cluster.c.uuid == c.cluster_id)
+        .where(c.state == "ready", c.last_report < before, c.server_asked < asked_before)
+        .order_by(cluster.c.project_id)
+        .limit(limit)
+    )
+    return rows.many(connection, query)
+
+
+def ask(connection: sa.Connection, uuids: Sequence[str], now: float, asked_before: float) -> bool:
+    """Note that the cloud is asked about these servers now; False if another conductor was faster."""
+    c = node.c
+    changed = connection.execute(
+        node.update().where(c.uuid.in_(uuids), c.server_asked < asked_before).values(server_asked=now)
+    )
+    return bool(changed.rowcount == len(uuids))
 
 
 def use_token(connection: sa.Connection, uuid: str, token_hash: str, fingerprint: str) -> bool:

@@ -67,6 +67,7 @@ node = _table(
     sa.UniqueConstraint("uuid"),
     sa.UniqueConstraint("nodegroup_id", "index"),
     sa.Index(None, "cluster_id"),
+    sa.Index(None, "state", "last_report"),
 )
 authority = _table(
     "authority", Authority, sa.UniqueConstraint("uuid"), sa.Index(None, "cluster_id", "purpose")

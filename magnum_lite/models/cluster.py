@@ -103,6 +103,7 @@ class Cluster(f.Resource):
     stack_busy: bool | None = field(None, doc="Its stack was in progress at the last look.", access=PRIVATE)
     stack_retries: int = field(0, doc="Of this generation, after Heat itself failed.", access=PRIVATE)
     step_since: float = field(0.0, doc="When the last batch of replacements began.", access=PRIVATE)
+    repair: int = field(0, doc="The generation that the conductor itself accepted last.", access=PRIVATE)
     renewal: f.Text = field("1.1.1", doc="What nodes are told to have; see models.renewal.", access=PRIVATE)
     renewal_since: float = field(0.0, doc="Since when, Unix seconds.", access=PRIVATE)
     renewed: f.Text = field("1.1.1", doc="What all nodes had last.", access=PRIVATE)

@@ -83,6 +83,9 @@ _ENTRIES = (
           default="10.254.0.0/16", meaning="Range of the services."),
     Label(name="cgroup_driver", kind="str", coes=KUBERNETES, feeds="node", choices=("systemd", "cgroupfs"),
           meaning="Of kubelet and containerd; systemd where the image has cgroup v2 if absent."),
+    Label(name="auto_healing_enabled", kind="bool", default="false", feeds="service",
+          meaning="Nodes whose server is gone or in ERROR, or that the engine calls down for long, are"
+                  " replaced unasked, a share of the bay at a time and masters one at a time."),
     Label(name="cvmfs", kind="bool", default="false", feeds="nothing",
           meaning="CVMFS on the nodes: taken, not offered yet."),
     # What templates of other installations carry. They are taken without a warning and do nothing here.

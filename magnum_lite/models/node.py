@@ -23,6 +23,11 @@ class Node(f.Resource):
     log: f.LongText | None = field(None, doc="Last log lines of a failure.", access=READ)
     healthy: f.Boolean | None = field(None, doc="By its own report.", access=READ)
     server_id: f.Text | None = field(None, doc="Nova server.", access=READ)
+    server_state: f.Text | None = field(
+        None, doc="Of a silent node: what the cloud says of its server; gone where it has none.", access=READ
+    )
+    server_asked: float = field(0.0, doc="When the cloud was asked, Unix seconds.", access=PRIVATE)
+    down_since: float | None = field(None, doc="Since when its engine calls it down.", access=PRIVATE)
     address: f.Text | None = field(None, doc="On the cluster's network.", access=READ)
     floating_address: f.Text | None = field(None, doc="Floating IP.", access=READ)
     stack_id: f.Text | None = field(None, doc="Nested stack.", access=PRIVATE)

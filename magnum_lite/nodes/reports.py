@@ -107,6 +107,7 @@ def _values(deps: DoorDeps, driver: Driver, node: Row, report: Mapping[str, Any]
         "percent": report["percent"],
         "message": clean(report.get("message") or "", 500),
         "last_report": deps.clock(),
+        "server_state": None,  # it speaks, so it is there
     }
     if isinstance(report.get("healthy"), bool):
         values["healthy"] = report["healthy"]

@@ -115,6 +115,7 @@ def _new_row(context: Context, values: Mapping[str, Any], template: Row) -> Row:
         "last_good": {},
         "batch_size": 1,
         "step_since": 0.0,
+        "repair": 0,
         "ca_epoch": 1,
         "ca_floor": 1,
         "credentials_epoch": 1,

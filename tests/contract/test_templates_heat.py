@@ -154,8 +154,12 @@ def test_every_if_has_its_else():
             for child in value:
                 walk(child)
 
-    for path in paths.heat_templates().rglob("*.yaml"):
-        walk(yaml.load(path.read_text(), Loader=yaml.BaseLoader))
+    for coe in registry.engines():
+        request = registry.get(coe).stack_request(spec(groups=(*groups(), more("gpu"))))
+        walk(json.loads(TEMPLATES.text_of(request.template, request.parameters)))
+        for name, text in TEMPLATES.files_of(request.template, request.files).items():
+            if name.endswith(".yaml"):
+                walk(json.loads(text))
 
 
 def test_templates_are_short():

@@ -19,7 +19,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from magnum_lite import config, rpc
 from magnum_lite.api.app import bare_application
-from magnum_lite.cloud.memory import MemoryLookups
+from magnum_lite.cloud.memory import MemoryLookups, MemoryServers
 from magnum_lite.conductor import work
 from magnum_lite.conductor.endpoint import Endpoint
 from magnum_lite.conductor.ports import Ports
@@ -132,6 +132,7 @@ class Stand:
             migrations.upgrade(self.database)
         self.stacks = stacks or RecordingStacks()
         self.lookups = MemoryLookups()
+        self.servers = MemoryServers(self._servers)
         self.offset = 0.0
         self.counter = itertools.count()
         self.sealer = sealer or Sealer([secrets.token_bytes(32)])
@@ -164,8 +165,25 @@ class Stand:
             sealer=self.sealer,
             door=DoorSpec(url="https://192.0.2.1:9512", ca_pem="-----BEGIN CERTIFICATE-----\n"),
             owner=owner,
+            servers=self.servers,
             clock=self.clock,
         )
+
+    def _servers(self, project_id):
+        """Ids of the servers that Heat made in a project."""
+        return self.stacks.look(
+            lambda stacks: [n.server for s in stacks for n in s.nodes if s.project_id == project_id]
+        )
+
+    def lose(self, node):
+        """A node's machine is removed behind the service's back."""
+        self.servers.gone.add(node["server_id"])
+        self.fall_silent(node)
+
+    def fall_silent(self, node):
+        """A node's machine says nothing any more, and the engine calls it down."""
+        found = next(m for m in self.machines.values() if m.node_id == node["uuid"])
+        found.alive, found.state = False, "down"
 
     def as_caller(self, **who):
         return webtest.TestApp(self.wsgi, extra_environ=headers(**who))
