@@ -20,8 +20,8 @@ from magnum_lite.conductor.health import notice_silence
 from magnum_lite.conductor.ports import Ports
 from magnum_lite.conductor.reconciler import reconcile
 from magnum_lite.conductor.sweeper import expire_events, sweep
-from magnum_lite.context import in_request
 from magnum_lite.conductor.watching import watch
+from magnum_lite.context import in_request
 from magnum_lite.db import leases, services
 from magnum_lite.db.interruptions import again
 from magnum_lite.errors import Unavailable
