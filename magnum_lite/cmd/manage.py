@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from oslo_config import cfg
 
 from magnum_lite import config
-from magnum_lite.cmd import audits, keys, purge
+from magnum_lite.cmd import audits, import_upstream, keys, purge
 from magnum_lite.db import migrations
 from magnum_lite.db.session import Database
 
@@ -24,7 +24,12 @@ class _Area(Protocol):
         """Do one; the exit code."""
 
 
-AREAS: Mapping[str, _Area] = {"audit": audits, "keys": keys, "purge-project": purge}
+AREAS: Mapping[str, _Area] = {
+    "audit": audits,
+    "import-upstream": import_upstream,
+    "keys": keys,
+    "purge-project": purge,
+}
 
 
 def _upgrade(database: Database) -> int:

@@ -94,6 +94,19 @@ class Endpoint:
             return join_tokens.get(self._ports, connection, node["cluster_id"], role)
 
 
+def _profile(cluster: Row, *, writes: bool) -> str:
+    """What a member, or a reader, gets. Raises Forbidden."""
+    if cluster["imported"]:  # nothing in it knows our viewers
+        if writes:
+            return {"kubernetes": profiles.KUBERNETES_ADMIN}.get(cluster["coe"], profiles.DOCKER_CLIENT).name
+        raise Forbidden(f"A reader gets no certificate of a cluster that {cluster['imported']} made.")
+    driver = registry.get(cluster["coe"])
+    profile = driver.member_profile if writes else driver.reader_profile
+    if profile is None:
+        raise Forbidden(driver.reader_refused)
+    return profile
+
+
 def sign(ports: Ports, context: Context, cluster_uuid: str, pem: str, ttl: int | None) -> str:
     """A client certificate as the caller's role allows. Raises InvalidInput, Forbidden, NotFound."""
     with ports.database.read() as connection:
@@ -102,10 +115,7 @@ def sign(ports: Ports, context: Context, cluster_uuid: str, pem: str, ttl: int |
         known = certificates.authorities(connection, cluster_uuid)
     if cluster is None:
         raise NotFound("Cluster", cluster_uuid)
-    driver = registry.get(cluster["coe"])
-    profile = driver.member_profile if context.roles & _WRITERS else driver.reader_profile
-    if profile is None:
-        raise Forbidden(driver.reader_refused)
+    profile = _profile(cluster, writes=bool(context.roles & _WRITERS))
     most = ports.conf.certificates.client_max_days
     days = min(ports.conf.certificates.client_days, most)
     lifetime = dt.timedelta(seconds=ttl) if ttl else dt.timedelta(days=days)

@@ -29,7 +29,8 @@ def _visible(project_id: str | None) -> tuple[sa.ColumnElement[bool], ...]:
 
 def insert(connection: sa.Connection, values: dict[str, Any]) -> Row:
     """Store a new template."""
-    row = {**values, "created_at": utcnow(), "updated_at": None}
+    made = values.get("created_at") or utcnow()  # what is imported is older
+    row = {**values, "created_at": made, "updated_at": values.get("updated_at")}
     connection.execute(cluster_template.insert().values(row))
     return row
 

@@ -94,6 +94,9 @@ class Cluster(f.Resource):
     credentials_epoch: int = field(1, doc="+1 for each rotation of credentials.", access=PRIVATE)
     batch_size: int = field(1, doc="Workers that are replaced at a time.", access=PRIVATE)
     last_good: f.Document = field({}, doc="Spec of the last COMPLETE generation.", access=PRIVATE)
+    imported: f.Text | None = field(
+        None, doc="Who made it, if not this service: it is never changed here.", access=PRIVATE
+    )
     # status, not shown
     observed_generation: int = field(0, doc="The newest generation that reached an end.", access=PRIVATE)
     applied_generation: int = field(

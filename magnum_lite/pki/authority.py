@@ -9,6 +9,7 @@ import datetime as dt
 import secrets
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -96,6 +97,23 @@ def create_authority(
     return certificate.public_bytes(serialization.Encoding.PEM).decode(), private
 
 
+def adopt(certificate_pem: str, key_pem: str, passphrase: str | None) -> bytes:
+    """The key of a CA that others made, as `create_authority` gives one. Raises `AuthorityError` if it does
+    not open, is not this certificate's, or the certificate is no CA's.
+    """
+    try:
+        secret = passphrase.encode() if passphrase else None
+        key = serialization.load_pem_private_key(key_pem.encode(), password=secret)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        reason = "The authority's key is damaged, or its passphrase is not this one."
+        raise AuthorityError("authority-damaged", reason) from None
+    private = key.private_bytes(
+        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    Authority.load("adopted", certificate_pem, private)
+    return private
+
+
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
 class Authority:
     """A CA in memory, its key unsealed once. ``purpose`` is the only one whose profiles it signs."""
@@ -152,11 +170,18 @@ class Authority:
         signed = builder.sign(self.key, hashes.SHA256())
         return signed.public_bytes(serialization.Encoding.PEM).decode()
 
+    def _key_identifier(self) -> x509.AuthorityKeyIdentifier:
+        """A CA that was adopted may have none of its own: then RFC 5280's first method, 4.2.1.2."""
+        try:
+            own = self.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+        except x509.ExtensionNotFound:
+            return x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key())
+        return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own)
+
     def _builder(self, prepared: PreparedCertificate) -> x509.CertificateBuilder:
         usages = ["digital_signature"]
         if isinstance(prepared.public_key, rsa.RSAPublicKey):
             usages.append("key_encipherment")  # TLS 1.2 with RSA key exchange
-        own = self.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
         builder = (
             x509.CertificateBuilder()
             .subject_name(prepared.subject)
@@ -169,9 +194,7 @@ class Authority:
                 critical=False,
             )
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(prepared.public_key), critical=False)
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own), critical=False
-            )
+            .add_extension(self._key_identifier(), critical=False)
         )
         if prepared.sans:
             builder = builder.add_extension(x509.SubjectAlternativeName(prepared.sans), critical=False)

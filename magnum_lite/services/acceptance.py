@@ -15,9 +15,14 @@ _TRIES = 5
 
 
 def changeable(row: Row) -> None:
-    """Raise Conflict for a cluster that is being deleted."""
+    """Raise Conflict for a cluster that is being deleted, or that others made."""
     if row["action"] == Action.DELETE:
         raise Conflict(f"Cluster {row['uuid']} is being deleted; it can not be changed any more.")
+    if row["imported"]:
+        raise Conflict(
+            f"Cluster {row['uuid']} was made by {row['imported']}, whose Heat templates are not this "
+            "service's: it can be used and deleted, and not changed. Make a new one and move your workload."
+        )
 
 
 def accept(deps: Deps, uuid: str, action: Action, store: Callable[[Connection, Row], None]) -> Row:
