@@ -24,16 +24,9 @@ def reconcile(work: Work, *, at_point: Callable[[str], None] = lambda _: None) -
     """Seconds until the next look; None when the cluster is gone. ``at_point`` is told the name of
     each phase before it runs (crash tests end the process there).
     """
-    conf = work.ports.conf.conductor
-    if work.settled and work.cluster["imported"]:
-        return float(conf.idle_interval)  # others made it: nothing here knows how it should look
     if work.settled:
-        ensure_labels(work)
-        health.look(work)
-        if healing.heal(work):
-            return 0.0
-        left = renewing.end_grace(work)
-        return float(conf.idle_interval if left is None else min(left, conf.idle_interval))
+        return _look_after(work)
+    conf = work.ports.conf.conductor
     late = _too_late(work)
     outcome: Outcome = late or _run(work, at_point)
     if isinstance(outcome, Failed):
@@ -48,6 +41,19 @@ def reconcile(work: Work, *, at_point: Callable[[str], None] = lambda _: None) -
     _complete(work)
     health.look(work)
     return float(conf.idle_interval)
+
+
+def _look_after(work: Work) -> float:
+    """A cluster that is as it should be, or has failed: what may have changed by itself."""
+    idle = float(work.ports.conf.conductor.idle_interval)
+    if work.cluster["imported"]:
+        return idle  # others made it: nothing here knows how it should look
+    ensure_labels(work)
+    health.look(work)
+    if healing.heal(work):
+        return 0.0
+    left = renewing.end_grace(work)
+    return idle if left is None else min(left, idle)
 
 
 def _run(work: Work, at_point: Callable[[str], None]) -> Outcome:
