@@ -189,8 +189,8 @@ class TestTerraform:
 
     def test_labels_as_text(self, stand):
         path = f"/v1/clustertemplates/{stand.template()['uuid']}"
-        patch = [{"op": "replace", "path": "/labels", "value": "{'kube_tag':'v1.30','tier':'fast'}"}]
-        assert stand.api.patch_json(path, patch).json["labels"] == {"kube_tag": "v1.30", "tier": "fast"}
+        patch = [{"op": "replace", "path": "/labels", "value": "{'kube_tag':'v1.30.1','tier':'fast'}"}]
+        assert stand.api.patch_json(path, patch).json["labels"] == {"kube_tag": "v1.30.1", "tier": "fast"}
         patch = [{"op": "remove", "path": "/dns_nameserver"}]
         assert stand.api.patch_json(path, patch, expect_errors=True).status_int < 500
         for name in ("tls_disabled", "registry_enabled", "floating_ip_enabled", "master_lb_enabled"):

@@ -82,11 +82,11 @@ def create(
 
 def _tell(bay: dict[str, Any], how: str, *, waited: bool) -> None:
     name = bay["name"]
-    kubernetes = (bay["api_address"] or "").startswith("https://")
-    client, look = ("kubectl", "kubectl get nodes") if kubernetes else ("docker", "docker info")
     if how == "json":
         output.document(bay)
     elif waited:
+        kubernetes = (bay["api_address"] or "").startswith("https://")
+        client, look = ("kubectl", "kubectl get nodes") if kubernetes else ("docker", "docker info")
         output.next_commands(
             (f'eval "$(magnum-lite env {name})"', f"point {client} at it"),
             (look, "its nodes"),

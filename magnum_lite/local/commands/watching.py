@@ -12,7 +12,8 @@ from magnum_lite.local.commands.display import Display
 from magnum_lite.local.commands.failure import Exit, Failure
 from magnum_lite.local.commands.rest import Rest
 
-STEPS = ("boot", "enrol", "engine", "swarm", "kubernetes", "ready")
+STEPS = ("boot", "enrol", "engine", "join", "ready")
+_JOIN = {"swarm", "kubernetes"}  # each engine's own word for it
 INTERVAL = 1.0
 PATIENCE = 90.0
 """Seconds without any answer until the watch is given up."""
@@ -107,14 +108,16 @@ def finished(before: dict[str, Any], node: dict[str, Any]) -> tuple[str, ...]:
     if node["state"] not in {"booting", "ready"}:
         return ()
     done, was = _completed(node), _completed(before) if before else 0
-    return STEPS[was:done]
+    word = next((n["step"] for n in (node, before) if n and n["step"] in _JOIN), "join")
+    return tuple(word if step == "join" else step for step in STEPS[was:done])
 
 
 def _completed(node: dict[str, Any]) -> int:
     """How many steps a node has behind it: the one that it reports is under way, unless it is ready."""
     if node["state"] == "ready":
         return len(STEPS)
-    return STEPS.index(node["step"]) if node["step"] in STEPS else 0
+    step = "join" if node["step"] in _JOIN else node["step"]
+    return STEPS.index(step) if step in STEPS else 0
 
 
 def new_events(rest: Rest, uuid: str, marker: int) -> list[dict[str, Any]]:
