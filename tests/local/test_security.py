@@ -160,7 +160,7 @@ def test_a_readers_signal_makes_no_bay_complete(tenant, reader):
                 None,
             )
 
-        where = eventually("the wait condition's handle", handle, 90)
+        where = eventually("the wait condition's handle", handle, 240)
         sent = heat.post(f"{where}/signal", json={"status": "SUCCESS", "id": "me", "data": "", "reason": ""})
         assert sent.status_code == 200, (
             "Heat is known to allow this; if it does not any more, say so in the docs"
