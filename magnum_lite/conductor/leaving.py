@@ -27,7 +27,8 @@ def drain_leaving(work: Work) -> Outcome:
         return DONE
     voters = [n for n in leaving if n["role"] == "master" and n["engine_id"]]
     others = [n for n in work.members("master") if n["state"] == NodeState.READY and n["engine_id"]]
-    if voters and not others and work.cluster["last_good"]:
+    stay = any(n["state"] == NodeState.READY and n["engine_id"] for n in work.members())
+    if voters and not others and stay and work.cluster["last_good"]:
         return _nobody_left(work, voters)
     engine = engines.reach(work)
     try:

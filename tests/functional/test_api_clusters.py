@@ -195,7 +195,7 @@ def test_a_cloud_that_is_down(stand, words, service):
 
 
 def test_templates_that_can_not_be_started(stand, words):
-    for more, field in (({"tls_disabled": True}, ""), ({"coe": "kubernetes"}, ""), ({"flavor_id": None}, "flavor_id"),
+    for more, field in (({"tls_disabled": True}, ""), ({"flavor_id": None}, "flavor_id"),
                         ({"docker_storage_driver": "devicemapper", "docker_volume_size": 5}, "docker_storage_driver"),
                         ({"volume_driver": "rexray"}, "volume_driver")):  # fmt: skip
         template = stand.template(**more)["uuid"]
@@ -299,10 +299,10 @@ def test_resize(stand, words):
     errors(stand.api.post_json(path, {"node_count": 1, "nodegroup": "none"}, expect_errors=True), 404)
 
 
-def test_upgrade_is_not_offered(stand, words):
+def test_upgrade_to_what_is_not_there(stand, words):
     uuid = made(stand, words)
     body = {"cluster_template": "x"}
-    errors(stand.api.post_json(f"/v1/{words.clusters}/{uuid}/actions/upgrade", body, expect_errors=True), 501)
+    errors(stand.api.post_json(f"/v1/{words.clusters}/{uuid}/actions/upgrade", body, expect_errors=True), 404)
 
 
 def test_events(stand, words):

@@ -229,9 +229,9 @@ def test_of_node_groups(stand, bay):
     stand.api.post_json(f"{url}?plan=true", {"name": "fast"}, headers=V, status=409)
 
 
-def test_an_engine_that_can_not_upgrade_says_so(stand, bay):
+def test_an_upgrade_to_what_is_not_there(stand, bay):
     body = {"cluster_template": "x"}
-    stand.api.post_json(f"/v1/clusters/{bay}/actions/upgrade?plan=true", body, headers=V, status=501)
+    stand.api.post_json(f"/v1/clusters/{bay}/actions/upgrade?plan=true", body, headers=V, status=404)
 
 
 def test_what_is_an_error_there_is_one_here(stand, bay):

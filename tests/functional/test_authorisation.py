@@ -60,7 +60,7 @@ EXPECTED = {
     ("GET", "C/{ident}/logs"): READ,
     ("POST", "C/{ident}/actions/logs"): write(202),
     ("POST", "C/{ident}/actions/resize"): write(202),
-    ("POST", "C/{ident}/actions/upgrade"): write(501),
+    ("POST", "C/{ident}/actions/upgrade"): write(202),
     ("GET", "C/{ident}/nodegroups"): READ,
     ("POST", "C/{ident}/nodegroups"): write(202),
     ("GET", "C/{ident}/nodegroups/{group}"): READ,
@@ -175,7 +175,7 @@ class Home:
             ("PATCH", "T/{ident}"): [{"op": "replace", "path": "/name", "value": "changed"}],
             ("PATCH", "C/{ident}"): [{"op": "replace", "path": "/node_count", "value": 50}],
             ("POST", "C/{ident}/actions/resize"): {"node_count": 1},
-            ("POST", "C/{ident}/actions/upgrade"): {"cluster_template": "x"},
+            ("POST", "C/{ident}/actions/upgrade"): {"cluster_template": self.used["uuid"]},
             ("POST", "C/{ident}/nodegroups"): {"name": f"g{next(self.numbers)}", "node_count": 1},
             ("PATCH", "C/{ident}/nodegroups/{group}"): [
                 {"op": "add", "path": "/max_node_count", "value": 99}

@@ -44,7 +44,7 @@ def git(*words):
 def old(tmp_path_factory):
     """A tree of the last revision before the newest migration."""
     newest = max((paths.migrations() / "versions").glob("[0-9]*.py"))
-    found = git("log", "--diff-filter=A", "--format=%H", "--", f"alembic/versions/{newest.name}")
+    found = git("log", "--follow", "--diff-filter=A", "--format=%H", "--", f"alembic/versions/{newest.name}")
     added = found.stdout.decode().split()
     if found.returncode or not added or git("cat-file", "-e", f"{added[0]}^").returncode:
         pytest.skip("the history that has the version before is not here")
