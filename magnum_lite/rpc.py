@@ -4,6 +4,7 @@ Domain errors travel as data, so that no exception class is built from the wire.
 an API worker's memory and start, so it is imported by the first request that needs it; most only read.
 """
 
+import queue
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +16,9 @@ from magnum_lite.context import Context, current_request
 
 LOG = log.getLogger(__name__)
 RETRIES = 1
+PATIENCE = 2.0  # seconds beyond a call's timeout, in which it should end by itself
+MOST_CALLS = 32  # at once; those that a silent broker holds up count, too
+_BUS = frozenset({"kombu", "amqp"})  # what oslo.messaging lets through
 TOPIC = "magnum-lite-conductor"
 NAMESPACE = "conductor"
 VERSION = "1.0"
@@ -88,6 +92,7 @@ class Conductors:
         self._timeout = timeout
         self._lock = threading.Lock()
         self._made: Any = None
+        self._room = threading.Semaphore(MOST_CALLS)
         self._nudges = _Nudges(self._cast_look)
 
     @property
@@ -134,15 +139,41 @@ class Conductors:
         return self._call("join_token", node_id=node_id)
 
     def _call(self, method: str, **arguments: Any) -> Any:
-        client = self._client
-        from oslo_messaging import MessagingException
-
-        try:
-            answer = client.call({"request_id": current_request()}, method, **arguments)
-        except MessagingException as error:
-            raise errors.Unavailable("conductor") from error
-        except Exception as error:  # a built-in one, remade from the wire: its text is not for callers
-            raise errors.MagnumLiteError("The conductor failed; its log says more.") from error
+        answer = self._in_time(method, arguments)
         if "error" in answer:
             _raise(answer["error"])
         return answer["result"]
+
+    def _in_time(self, method: str, arguments: dict[str, Any]) -> Any:
+        """A call in a thread of its own: a broker that is there and says nothing holds up what oslo.messaging
+        sends, beyond every timeout of its own. Raises Unavailable.
+        """
+        client, about = self._client, {"request_id": current_request()}
+        found: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
+
+        def work() -> None:
+            try:
+                found.put((client.call(about, method, **arguments), None))
+            except Exception as error:  # noqa: BLE001  the caller raises it
+                found.put((None, error))
+            finally:
+                self._room.release()
+
+        if not self._room.acquire(timeout=self._timeout):
+            raise errors.Unavailable("conductor")
+        threading.Thread(target=work, name=f"call {method}", daemon=True).start()
+        try:
+            answer, error = found.get(timeout=self._timeout + PATIENCE)
+        except queue.Empty:
+            raise errors.Unavailable("conductor") from None
+        if error is None:
+            return answer
+        from oslo_messaging import MessagingException
+
+        if (
+            isinstance(error, MessagingException | OSError)
+            or type(error).__module__.partition(".")[0] in _BUS
+        ):
+            raise errors.Unavailable("conductor") from error
+        # a built-in one, remade from the wire: its text is not for callers
+        raise errors.MagnumLiteError("The conductor failed; its log says more.") from error

@@ -5,6 +5,7 @@ stands for Nova, Neutron, Glance and Cinder. Everything shipped in etc/ that can
 
 import concurrent.futures
 import contextlib
+import csv
 import socket
 import ssl
 import sys
@@ -15,7 +16,7 @@ from magnum_lite import paths
 from magnum_lite.local import catalog, claims, http_probe, runtime, service_settings
 from tests.support import openstack, packages, servers
 from tests.support.machine import Machine, eventually
-from tests.support.openstack import PROGRAMS, change, command, environment
+from tests.support.openstack import PROGRAMS, change, command, environment, sections
 from tests.support.processes import Server, free_port
 
 #: Units of the one-machine cloud that are run here in another way.
@@ -82,11 +83,14 @@ class CloudMode(Machine):
         """The service's settings and tables."""
         service_settings.write(self.settings)
         self.config = service_settings.config_file(self.settings)
+        shipped = sections(paths.settings() / "magnum_lite.conf.example")
         change(
             self.config,
             DEFAULT={"transport_url": self.bus.url},
             database={"connection": self.url},
             conductor={"concurrency": None, "lease_seconds": "15", "idle_interval": "5"},
+            oslo_messaging_rabbit=shipped["oslo_messaging_rabbit"],
+            metrics={"directory": str(self.where / "metrics"), "port": str(free_port())},
         )
         command(self.where, PROGRAMS / "magnum-lite-manage", "--config-file", self.config, "db", "upgrade")
 
@@ -144,6 +148,15 @@ class CloudMode(Machine):
         log, url = self.where / f"door-{number}.out", f"127.0.0.1:{port}"
         return Server(words, log, lambda: _listens(port), url=url, env=environment(), cwd=self.where)
 
+    def proxy_state(self, server):
+        """What HAProxy thinks of an API host: ``UP``, ``DOWN`` and more words."""
+        with socket.socket(socket.AF_UNIX) as plain:
+            plain.connect(str(self.where / "haproxy.sock"))
+            plain.sendall(b"show stat\n")
+            text = b"".join(iter(lambda: plain.recv(65536), b"")).decode()
+        rows = csv.DictReader(text.lstrip("# ").splitlines())
+        return next(r["status"] for r in rows if (r["pxname"], r["svname"]) == ("api", server))
+
     def _haproxy(self):
         """The shipped file with these addresses."""
         text = (paths.settings() / "haproxy.cfg").read_text()
@@ -158,6 +171,7 @@ class CloudMode(Machine):
         for shipped, here in found.items():
             assert f" {shipped}" in text, shipped
             text = text.replace(f" {shipped}", f" {here}")
+        text = text.replace("/run/haproxy/admin.sock", str(self.where / "haproxy.sock"))
         config = self.where / "haproxy.cfg"
         config.write_text(text)
         root = packages.haproxy()

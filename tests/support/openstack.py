@@ -43,6 +43,14 @@ def change(path: Path, **sections: dict[str, str | None]) -> None:
         found.write(out)
 
 
+def sections(path: Path) -> dict[str, dict[str, str]]:
+    """What an INI file says."""
+    found = configparser.RawConfigParser(default_section="-")
+    found.optionxform = str
+    found.read(path)
+    return {name: dict(found[name]) for name in found.sections()}
+
+
 def environment(**more: object) -> dict[str, str]:
     """What programs of a cloud see: no login of the caller's, no other configuration."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("OS_", "PYTHON", "HTTP", "http"))}
