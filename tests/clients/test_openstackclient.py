@@ -142,8 +142,11 @@ def test_resize_and_update(coe, tenant, bay):
     assert "name" in coe.refused(f"openstack coe cluster update {BAY} --name other")
 
 
-def test_an_upgrade_says_why_not(coe, bay):
-    assert "swarm" in coe.refused(f"openstack coe cluster upgrade {BAY} {MODEL}").lower()
+def test_an_upgrade(coe, tenant, bay):
+    """To its own template: nothing is to be replaced (tests/local/test_replacement.py replaces)."""
+    coe.run(f"openstack coe cluster upgrade {BAY} {MODEL}")
+    tenant.complete(bay["uuid"])
+    assert "no-such-model" in coe.refused(f"openstack coe cluster upgrade {BAY} no-such-model")
 
 
 def test_certificates(coe, bay):

@@ -71,11 +71,11 @@ def test_a_server_that_is_gone_is_named_within_a_minute(stand):
     victim = nodes(stand, bay)["worker-1"]
     asked = len(stand.servers.asked)
     stand.lose(victim)
-    beat(stand, 55, [bay])
+    beat(stand, 55)
     found = stand.get(bay)
     assert found["health_status"] == "UNHEALTHY"
     assert found["health_status_reason"][victim["hostname"]] == "down: its server is gone"
-    assert "its server is gone" in told(stand, bay, "health")[-1]["message"]
+    assert victim["hostname"] in told(stand, bay, "health")[-1]["message"]
     assert len(stand.servers.asked) == asked + 1
     beat(stand, 60)
     assert len(stand.servers.asked) <= asked + 4, "not at each look"
