@@ -60,9 +60,8 @@ def interrupted(error: sa.exc.SQLAlchemyError) -> Interrupted | None:
     number = raw.args[0] if raw is not None and raw.args else None
     if number in _MYSQL or getattr(raw, "sqlstate", None) in _POSTGRESQL:
         return Interrupted(certain=True, lost=False)
-    if str(raw).startswith("no such "):  # what SQLite says of a table that is not there
-        return None
-    if isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError):
+    missing = str(raw).startswith("no such ")  # what SQLite says of a table that is not there
+    if isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError) and not missing:
         return Interrupted(certain=True, lost=True)
     return None
 

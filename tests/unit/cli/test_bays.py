@@ -141,6 +141,7 @@ def test_upgrade_is_planned_done_and_says_where_the_api_is_now(bay, service, run
     planned = run("upgrade", "b1", "m2", "--plan")
     assert planned.exit_code == 0, planned.output
     assert all(f"- node {n['hostname']}" in planned.stdout for n in before["nodes"])
+
     def machines(shown):
         return [(n["uuid"], n["server_id"], n["state"]) for n in shown["nodes"]]
 
