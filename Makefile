@@ -7,7 +7,7 @@ T ?= tests
 # The last line of bootstrap's output is the directory of the environment's programs.
 BIN = $$(tools/bootstrap.sh | tail -n 1)
 
-.PHONY: help demo test test-openstack test-kubernetes kubernetes-mirror lint audit quick api samples bench \
+.PHONY: help demo test test-long test-openstack test-kubernetes kubernetes-mirror lint audit quick api samples bench \
 	bench-scale fuzz test-crash clean
 
 help: ## This list
@@ -25,8 +25,11 @@ test-kubernetes: kubernetes-mirror ## Real Kubernetes bays, in full (Go; the fir
 kubernetes-mirror: ## Build Kubernetes and what its nodes need from source, and say where the mirror is
 	@bin="$(BIN)"; exec "$$bin/python" -m tests.kubernetes.building
 
+test-long: ## What takes too long for each check: upgrades of real bays, kills of a real Heat
+	@bin="$(BIN)"; exec "$$bin/python" -m pytest -m long $(T)
+
 quick: ## The suites that need neither root nor a cloud
-	@bin="$(BIN)"; exec "$$bin/python" -m pytest -m "not local and not openstack and not crash" $(T)
+	@bin="$(BIN)"; exec "$$bin/python" -m pytest -m "not local and not openstack and not crash and not long" $(T)
 
 test-openstack: ## Cloud mode: MariaDB, PostgreSQL, RabbitMQ, Keystone, Heat, several of each of our processes
 	@bin="$(BIN)"; exec "$$bin/python" -m pytest -m openstack tests/openstack
@@ -46,7 +49,7 @@ fuzz: ## New bad input, N times as much as in `make test` (N=100)
 test-crash: ## Kill everything, again and again, and look that nothing is lost (KILLS=500, SEED=…, HEAT=real)
 	@bin="$(BIN)"; MAGNUM_LITE_KILLS=$(or $(KILLS),100) MAGNUM_LITE_KILLS_HEAT=$(or $(KILLS),20) \
 		MAGNUM_LITE_SEED=$(or $(SEED),0) exec "$$bin/python" -m pytest \
-		$(if $(filter real,$(HEAT)),tests/crash/test_kills_heat.py,tests/crash/test_kills.py)
+		$(if $(filter real,$(HEAT)),-m long tests/crash/test_kills_heat.py,tests/crash/test_kills.py)
 
 api: ## Write doc/api.rst and the API snapshot anew, after a change of the API that is meant
 	@bin="$(BIN)"; "$$bin/python" -W ignore -m magnum_lite.cmd.manage api reference > doc/api.rst

@@ -20,7 +20,7 @@ SEED = int(os.environ.get("MAGNUM_LITE_SEED", "0")) or random.randrange(10**6)
 UNITS = ("magnum-lite", "magnum-lite", "heat", "local-cloud")
 BAYS = 2
 AWAY = (keystoneauth1.exceptions.ClientException, openstack.exceptions.SDKException)
-pytestmark = [pytest.mark.local, pytest.mark.crash, pytest.mark.timeout(900 + KILLS * 60)]
+pytestmark = [pytest.mark.local, pytest.mark.crash, pytest.mark.long, pytest.mark.timeout(900 + KILLS * 60)]
 
 
 class Load:

@@ -15,7 +15,7 @@ from docker.types import EndpointSpec, ServiceMode
 from magnum_lite.local.demo import debian_programs, images
 from tests.support.machine import engine, eventually
 
-pytestmark = [pytest.mark.local, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.local, pytest.mark.long, pytest.mark.timeout(1200)]
 WEB, PORT = "page:1", 8080
 _LOAD = f"""[Service]
 ExecStartPost=/bin/sh -c '/usr/bin/docker import --change "ENV PATH=/bin" /opt/page.tar {WEB} > /dev/null'
