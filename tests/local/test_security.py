@@ -155,7 +155,7 @@ def test_a_readers_signal_makes_no_bay_complete(tenant, reader):
                 (
                     next(link["href"] for link in r["links"] if link["rel"] == "self")
                     for r in there
-                    if r["resource_name"] == "ready_handle" and r["resource_status"] == "COMPLETE"
+                    if r["resource_name"] == "ready_handle" and r["resource_status"] == "CREATE_COMPLETE"
                 ),
                 None,
             )
