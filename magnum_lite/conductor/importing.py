@@ -18,10 +18,11 @@ from magnum_lite.db.rows import Row
 from magnum_lite.db.upstream import Upstream
 from magnum_lite.models import renewal
 from magnum_lite.models.certificate import Purpose
+from magnum_lite.models.cluster import Cluster
 from magnum_lite.models.cluster_template import ClusterTemplate
 from magnum_lite.models.fields import Access
-from magnum_lite.models.status import Action
-from magnum_lite.models.views import names
+from magnum_lite.models.nodegroup import NodeGroup
+from magnum_lite.models.views import names, new_row
 from magnum_lite.pki import authority, facts
 from magnum_lite.pki.errors import PKIError
 from magnum_lite.pki.sealing import SealContext
@@ -170,59 +171,35 @@ def _cluster(theirs: Mapping[str, Any], template: Row, revision: str) -> Row:
         "status", "status_reason", "health_status", "create_timeout", "discovery_url", "coe_version",
         "container_version", "fixed_network", "fixed_subnet", "floating_ip_enabled", "master_lb_enabled",
     )  # fmt: skip
-    return {name: theirs[name] for name in same} | {
+    mine = {
         "name": theirs["name"] or theirs["uuid"],
         "labels": {str(k): str(v) for k, v in (theirs["labels"] or {}).items()},
-        "merge_labels": False,
         "coe": template["coe"],
         "template": snapshot,
         # Upstream's name of it has a random end, and is not in its database: the id is what counts.
         "stack_name": f"imported-{theirs['uuid']}",
         "imported": f"OpenStack Magnum (schema {revision})",
-        "action": Action.CREATE.value,
-        "generation": 1,
         "observed_generation": 1,
         "applied_generation": 1,
-        "stack_retries": 0,
-        "batch_size": 1,
-        "step_since": 0.0,
-        "repair": 0,
-        "fencing_token": 0,
-        "attempts": 0,
-        "lease_expires": 0.0,
-        "next_sync": 0.0,
         "health_status_reason": theirs["health_status_reason"] or {},
-        "faults": {},
-        "last_good": {},
-        "ca_epoch": 1,
-        "ca_floor": 1,
-        "credentials_epoch": 1,
-        "renewal": renewal.FIRST,
-        "renewal_since": 0.0,
-        "renewed": renewal.FIRST,
-        "ssh_public_key": None,
     }
+    return new_row(Cluster, {name: theirs[name] for name in same} | mine)
 
 
 def _group(theirs: Mapping[str, Any], template: Row) -> dict[str, Any]:
     same = ("uuid", "name", "cluster_id", "project_id", "role", "docker_volume_size", "stack_id", "version")
-    return {name: theirs[name] for name in same} | {
+    mine = {
         "node_count": theirs["node_count"] or 0,
         "min_node_count": theirs["min_node_count"] or 0,
         "max_node_count": theirs["max_node_count"],
         "flavor_id": theirs["flavor_id"],
         "image_id": theirs["image_id"] or template["image_id"],
         "labels": {str(k): str(v) for k, v in (theirs["labels"] or {}).items()},
-        "merge_labels": False,
-        "node_labels": {},
-        "node_taints": [],
         "is_default": bool(theirs["is_default"]),
         "status": theirs["status"] or "CREATE_COMPLETE",
         "status_reason": theirs["status_reason"],
-        "nodes_to_remove": [],
-        "removed_indices": [],
-        "deleting": False,
     }
+    return new_row(NodeGroup, {name: theirs[name] for name in same} | mine)
 
 
 def _store_cluster(

@@ -15,7 +15,9 @@ from magnum_lite.db import nodegroups, nodes
 from magnum_lite.db.rows import Row
 from magnum_lite.drivers import assembly
 from magnum_lite.drivers.contract import desired_indices, hostname
+from magnum_lite.models.node import Node
 from magnum_lite.models.status import NodeState
+from magnum_lite.models.views import new_row
 from magnum_lite.pki.sealing import SealContext
 
 AWAY = {NodeState.LEAVING, NodeState.GONE, NodeState.FAILED}
@@ -126,56 +128,21 @@ def _new(work: Work, group: Row, index: int) -> dict[str, Any]:
     ports, ident, token = work.ports, str(uuid.uuid4()), secrets.token_hex(32)
     role = "master" if group["role"] == "master" else "worker"
     word = assembly.word_of(group, work.driver.words)
-    return {
+    values = {
         "uuid": ident,
         "cluster_id": work.uuid,
         "nodegroup_id": group["uuid"],
         "role": role,
         "index": index,
         "hostname": hostname(work.uuid, work.cluster["name"], word, index, work.driver.slug_length),
-        "state": NodeState.PLANNED.value,
         "image_id": group["image_id"],
         "flavor_id": group["flavor_id"],
         "make": group["make"],
-        "step": "",
-        "percent": 0,
-        "message": None,
-        "log": None,
-        "healthy": None,
-        "server_id": None,
-        "server_state": None,
-        "server_asked": 0.0,
-        "down_since": None,
-        "address": None,
-        "floating_address": None,
-        "stack_id": None,
-        "signalled": False,
-        "in_stack": False,
-        "leave_step": None,
-        "leave_since": 0.0,
-        "engine_labels": {},
-        "engine_view": [],
-        "engine_id": None,
-        "versions": {},
-        "first_seen": None,
-        "last_report": None,
-        "last_timestamp": 0.0,
-        "identity": None,
-        "pending_identity": None,
-        "renewal": None,
-        "pending_renewal": None,
-        "certified_at": 0.0,
-        "identity_until": None,
-        "server_until": None,
-        "server_serial": None,
-        "served": {},
         "token_hash": token_hash(token),
         "sealed_token": ports.sealer.seal(token.encode(), token_context(ident)),
         "token_expires": ports.clock() + ports.conf.node_door.token_ttl,
-        "token_key": None,
-        "collect_logs": False,
-        "logs": {},
     }
+    return new_row(Node, values)
 
 
 def _renew_tokens(work: Work) -> None:

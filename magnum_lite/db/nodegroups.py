@@ -42,8 +42,7 @@ class Size:
 
 def insert(connection: sa.Connection, values: dict[str, Any]) -> Row:
     """Store a new group."""
-    fresh = {"deleting": False, "nodes_to_remove": [], "removed_indices": [], "make": "", "surge": 0}
-    row = {**fresh, **values, "created_at": utcnow(), "updated_at": None}
+    row = {**values, "created_at": utcnow(), "updated_at": None}
     connection.execute(nodegroup.insert().values(row))
     return row
 

@@ -9,6 +9,7 @@ import pydantic
 from magnum_lite.models import fields as f
 from magnum_lite.models import wire
 from magnum_lite.models.fields import Access, field
+from magnum_lite.models.renewal import FIRST
 
 Name = Annotated[
     str,
@@ -107,9 +108,9 @@ class Cluster(f.Resource):
     stack_retries: int = field(0, doc="Of this generation, after Heat itself failed.", access=PRIVATE)
     step_since: float = field(0.0, doc="When the last batch of replacements began.", access=PRIVATE)
     repair: int = field(0, doc="The generation that the conductor itself accepted last.", access=PRIVATE)
-    renewal: f.Text = field("1.1.1", doc="What nodes are told to have; see models.renewal.", access=PRIVATE)
+    renewal: f.Text = field(FIRST, doc="What nodes are told to have; see models.renewal.", access=PRIVATE)
     renewal_since: float = field(0.0, doc="Since when, Unix seconds.", access=PRIVATE)
-    renewed: f.Text = field("1.1.1", doc="What all nodes had last.", access=PRIVATE)
+    renewed: f.Text = field(FIRST, doc="What all nodes had last.", access=PRIVATE)
     outdated_tokens: f.Text | None = field(None, doc="Digest of join tokens to be replaced.", access=PRIVATE)
     # lease
     lease_owner: f.Text | None = field(None, doc="Which conductor.", access=PRIVATE)

@@ -66,6 +66,17 @@ def _blank(optional: Any) -> Any:
 
 
 @functools.cache
+def _stored(model: type[Resource]) -> tuple[tuple[str, FieldInfo], ...]:
+    return tuple((n, i) for n, i in model.model_fields.items() if facts(i)["stored"])
+
+
+def new_row(model: type[Resource], values: Mapping[str, Any]) -> dict[str, Any]:
+    """A row with ``values``, and what the model says of all other columns."""
+    usual = {n: i.get_default(call_default_factory=True) for n, i in _stored(model) if not i.is_required()}
+    return usual | dict(values)
+
+
+@functools.cache
 def _adapter(model: type[Resource], name: str) -> pydantic.TypeAdapter[Any]:
     return pydantic.TypeAdapter(model.model_fields[name].rebuild_annotation())
 
@@ -214,9 +225,7 @@ def _column_type(base: Any, info: FieldInfo) -> Any:
 def columns(model: type[Resource]) -> list[sa.Column[Any]]:
     """A column for every stored field."""
     out: list[sa.Column[Any]] = []
-    for name, info in model.model_fields.items():
-        if not facts(info)["stored"]:
-            continue
+    for name, info in _stored(model):
         base, nullable = _base(info.annotation)
         out.append(sa.Column(name, _column_type(base, info), nullable=nullable and name != "created_at"))
     return out

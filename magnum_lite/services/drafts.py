@@ -16,9 +16,9 @@ from magnum_lite.drivers.contract import DoorSpec
 from magnum_lite.drivers.make import make_of
 from magnum_lite.errors import Forbidden, NotFound, Problem
 from magnum_lite.models import labels as label_registry
-from magnum_lite.models import renewal
-from magnum_lite.models.nodegroup import DEFAULT_MASTER, DEFAULT_WORKER
-from magnum_lite.models.status import Action
+from magnum_lite.models.cluster import Cluster
+from magnum_lite.models.nodegroup import DEFAULT_MASTER, DEFAULT_WORKER, NodeGroup
+from magnum_lite.models.views import new_row
 from magnum_lite.services import references, room
 from magnum_lite.services.cluster_templates import generated_name, label_problems
 from magnum_lite.services.deps import Deps, scope
@@ -90,7 +90,7 @@ def _new_row(context: Context, values: Mapping[str, Any], template: Row) -> Row:
     name = values.get("name") or generated_name("cluster")
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40].strip("-") or "cluster"
     own = {k: v for k, v in values.items() if k not in _COUNTS}
-    return own | {
+    mine = {
         "uuid": ident,
         "name": name,
         "cluster_template_id": template["uuid"],
@@ -100,30 +100,8 @@ def _new_row(context: Context, values: Mapping[str, Any], template: Row) -> Row:
         "coe": template["coe"],
         "template": snapshot(template),
         "stack_name": f"{slug}-{ident.replace('-', '')[:12]}",
-        "status": "CREATE_IN_PROGRESS",
-        "action": Action.CREATE.value,
-        "generation": 1,
-        "observed_generation": 0,
-        "applied_generation": 0,
-        "stack_retries": 0,
-        "fencing_token": 0,
-        "attempts": 0,
-        "lease_expires": 0.0,
-        "next_sync": 0.0,
-        "health_status_reason": {},
-        "faults": {},
-        "last_good": {},
-        "batch_size": 1,
-        "step_since": 0.0,
-        "repair": 0,
-        "ca_epoch": 1,
-        "ca_floor": 1,
-        "credentials_epoch": 1,
-        "renewal": renewal.FIRST,
-        "renewal_since": 0.0,
-        "renewed": renewal.FIRST,
-        "ssh_public_key": None,
     }
+    return new_row(Cluster, own | mine)
 
 
 def _new_groups(row: Row, template: Row, values: Mapping[str, Any]) -> list[Row]:
@@ -138,7 +116,7 @@ def _new_groups(row: Row, template: Row, values: Mapping[str, Any]) -> list[Row]
             node_labels = label_registry.parse_node_labels(wanted)
         except ValueError:  # named by label_problems
             node_labels = {}
-        group: Row = {
+        group = {
             "uuid": str(uuid.uuid4()),
             "name": name,
             "cluster_id": row["uuid"],
@@ -146,20 +124,14 @@ def _new_groups(row: Row, template: Row, values: Mapping[str, Any]) -> list[Row]
             "role": role,
             "node_count": count,
             "min_node_count": 1 if role == "master" else 0,
-            "max_node_count": None,
             "flavor_id": flavor,
             "image_id": template["image_id"],
             "docker_volume_size": got["docker_volume_size"],
             "labels": got["labels"],
-            "merge_labels": False,
             "node_labels": node_labels,
-            "node_taints": [],
             "is_default": True,
-            "status": "CREATE_IN_PROGRESS",
-            "nodes_to_remove": [],
-            "removed_indices": [],
         }
-        out.append(group | {"make": make_of(row, group)})
+        out.append(new_row(NodeGroup, group | {"make": make_of(row, group)}))
     return out
 
 

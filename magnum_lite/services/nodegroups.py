@@ -17,7 +17,9 @@ from magnum_lite.drivers import assembly
 from magnum_lite.drivers.make import make_of
 from magnum_lite.errors import Conflict, InvalidInput, Problem
 from magnum_lite.models import labels as registry
+from magnum_lite.models.nodegroup import NodeGroup
 from magnum_lite.models.status import Action
+from magnum_lite.models.views import new_row
 from magnum_lite.services import acceptance, drafts, references, room
 from magnum_lite.services.cluster_templates import generated_name, label_problems
 from magnum_lite.services.deps import Deps, scope
@@ -112,12 +114,8 @@ def _new(cluster: Row, values: Mapping[str, Any]) -> Row:
         "image_id": values.get("image_id") or got["image_id"],
         "docker_volume_size": values.get("docker_volume_size") or got["docker_volume_size"],
         "labels": labels,
-        "is_default": False,
-        "status": "CREATE_IN_PROGRESS",
-        "nodes_to_remove": [],
-        "removed_indices": [],
     }
-    return group | {"make": make_of(cluster, group)}
+    return new_row(NodeGroup, group | {"make": make_of(cluster, group)})
 
 
 def draft_update(

@@ -15,7 +15,7 @@ from magnum_lite.errors import Conflict
 from magnum_lite.models.fields import Access
 from magnum_lite.models.nodegroup import NodeGroup
 from magnum_lite.models.status import Action
-from magnum_lite.models.views import names
+from magnum_lite.models.views import names, new_row
 from magnum_lite.services import acceptance, references, room
 from magnum_lite.services.deps import Deps, scope
 from magnum_lite.services.drafts import Draft, engine_problems, has_floating_ips
@@ -68,17 +68,8 @@ def _restored(row: Row, groups: Sequence[Row]) -> list[Row]:
 
 
 def _again(row: Row, spec: Row) -> Row:
-    return spec | {
-        "uuid": str(uuid.uuid4()),
-        "cluster_id": row["uuid"],
-        "project_id": row["project_id"],
-        "is_default": False,
-        "status": "CREATE_IN_PROGRESS",
-        "deleting": False,
-        "nodes_to_remove": [],
-        "removed_indices": [],
-        "surge": 0,
-    }
+    own = {"uuid": str(uuid.uuid4()), "cluster_id": row["uuid"], "project_id": row["project_id"]}
+    return new_row(NodeGroup, spec | own)
 
 
 def accept(deps: Deps, wanted: Draft) -> Row:

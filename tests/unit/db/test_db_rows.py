@@ -11,7 +11,7 @@ from magnum_lite.db.session import Database
 from magnum_lite.errors import Ambiguous, NotFound, Stale
 from magnum_lite.models.cluster import Cluster
 from magnum_lite.models.node import Node
-from magnum_lite.models.views import facts
+from magnum_lite.models.views import new_row
 
 UUID = "00000000-0000-4000-8000-{:012d}"
 
@@ -24,22 +24,12 @@ def database(tmp_path):
     return made
 
 
-def filled(model, **values):
-    """A row of a model with its defaults."""
-    out = {
-        n: i.get_default(call_default_factory=True)
-        for n, i in model.model_fields.items()
-        if facts(i)["stored"]
-    }
-    return {n: (None if "Undefined" in str(v) else v) for n, v in out.items()} | values
-
-
 def cluster(database, number=1, **values):
     uuid = UUID.format(number)
     base = {"uuid": uuid, "name": f"c{number}", "stack_name": f"s{number}", "cluster_template_id": uuid,
             "project_id": "p", "user_id": "u", "coe": "swarm"}  # fmt: skip
     with database.write() as connection:
-        clusters.insert(connection, filled(Cluster, **base | values))
+        clusters.insert(connection, new_row(Cluster, base | values))
     return uuid
 
 
@@ -47,7 +37,7 @@ def node(database, cluster_id, **values):
     base = {"uuid": UUID.format(900), "cluster_id": cluster_id, "nodegroup_id": UUID.format(800), "role": "worker",
             "index": 0, "hostname": "h", "token_hash": "hash"}  # fmt: skip
     with database.write() as connection:
-        return nodes.insert(connection, filled(Node, **base | values))["uuid"]
+        return nodes.insert(connection, new_row(Node, base | values))["uuid"]
 
 
 def claim(database, uuid, token, owner="me", seconds=60.0):
@@ -131,8 +121,9 @@ def test_a_failed_transaction_leaves_nothing(database):
         pass
 
     with pytest.raises(Oops), database.write() as connection:
-        clusters.insert(connection, filled(Cluster, uuid=UUID.format(5), name="x", stack_name="x",
-                                           cluster_template_id="x"))  # fmt: skip
+        clusters.insert(connection, new_row(Cluster, {
+            "uuid": UUID.format(5), "name": "x", "stack_name": "x", "cluster_template_id": "x",
+        }))  # fmt: skip
         raise Oops
     with database.read() as connection:
         assert clusters.by_uuid(connection, UUID.format(5)) is None
