@@ -4,12 +4,10 @@ import json
 import os
 from pathlib import Path
 
-import click
-
-from magnum_lite.local.commands import bay_life, credentials, display, output
+from magnum_lite.local.commands import credentials, output
 from magnum_lite.local.demo import images, mirror
 from magnum_lite.local.demo.pushing import push
-from magnum_lite.local.demo.swarm import Stage, fetch
+from magnum_lite.local.demo.stage import Stage, fetch, grow, until_all_three
 
 BAY = "kube-bay01"
 IMAGES = ("redis", "web")
@@ -73,15 +71,7 @@ def deploy(stage: Stage) -> None:
     )
     host = stage.bay["api_address"].removeprefix("https://").rpartition(":")[0]
     url = f"http://{host}:{port}/cgi-bin/index.cgi"
-    seen: set[str] = set()
-
-    def all_three() -> bool:
-        words = fetch(url).replace(",", " ").split()
-        if len(words) == 5 and words[4].isdigit():
-            seen.add(words[2])
-        return len(seen) == 3
-
-    tell.until(all_three, f"Pages come from three pods: {url}", seconds=60)
+    until_all_three(stage, url, f"Pages come from three pods: {url}")
     tell.command(f"curl {url}")
     output.quoted(fetch(url).strip())
 
@@ -101,16 +91,9 @@ def refuse(stage: Stage) -> None:
 
 def scale_bay(stage: Stage, count: int) -> None:
     """More workers; the old ones are not rebuilt."""
-    tell, rest, uuid = stage.tell, stage.rest, stage.bay["uuid"]
-    tell.title(f"{count} workers")
-    tell.command(f"magnum-lite resize {BAY} {count}")
-    click.echo(f"  (2016: magnum bay-update {BAY} replace node_count={count})")
-    before = {n["hostname"]: n["server_id"] for n in rest.get(f"/bays/{uuid}/nodes")["nodes"]}
-    bay_life.change(rest, stage.bay, count, (), display=display.choose())
-    after = {n["hostname"]: n["server_id"] for n in rest.get(f"/bays/{uuid}/nodes")["nodes"]}
-    tell.check(before.items() <= after.items(), "The nodes that ran are the same ones")
+    grow(stage, count)
     _until_ready(stage, count + 1)
-    tell.run("kubectl", "get", "nodes")
+    stage.tell.run("kubectl", "get", "nodes")
 
 
 def _until_ready(stage: Stage, count: int) -> None:

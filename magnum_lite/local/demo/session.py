@@ -15,7 +15,7 @@ from magnum_lite.local.commands.invocation import Invocation
 from magnum_lite.local.commands.rest import Rest, connect
 from magnum_lite.local.demo import debian_programs, leftovers, mirror, registry
 from magnum_lite.local.demo.narration import Narrator
-from magnum_lite.local.demo.swarm import Stage
+from magnum_lite.local.demo.stage import Stage
 from magnum_lite.local.demo.tours import TOURS, Tour
 
 KEY = "my-key"

@@ -1,42 +1,23 @@
 """The chapters that use the bay, through nothing but its own TLS API and the docker command."""
 
-import dataclasses
 import json
 import tempfile
-import urllib.request
 from pathlib import Path
 from typing import Any
 
 import click
 
-from magnum_lite.local import state
-from magnum_lite.local.commands import bay_life, credentials, display, output
+from magnum_lite.local.commands import credentials, output
 from magnum_lite.local.commands.failure import Failure
-from magnum_lite.local.commands.rest import Rest
 from magnum_lite.local.demo import images
-from magnum_lite.local.demo.narration import Narrator, has_one
+from magnum_lite.local.demo.narration import has_one
+from magnum_lite.local.demo.stage import Stage, fetch, grow, until_all_three
 
 BAY = "swarm-bay01"
 STACK = "talk"
 WAIT_SECONDS = 120.0
 _TASKS = "table {{.Name}}\t{{.Node}}\t{{.CurrentState}}"
 _INFO = ("Server Version", "Storage Driver", "Swarm:", " Managers:", " Nodes:", "Operating System", "Kernel")
-
-
-@dataclasses.dataclass(frozen=True)
-class Stage:
-    """``registry`` is the host:port that serves the demo's images, ``busybox`` what they are made of."""
-
-    rest: Rest
-    tell: Narrator
-    bay: dict[str, Any]
-    registry: str
-    busybox: Path
-    settings: state.Settings
-
-    def image(self, name: str) -> str:
-        """A reference that every node can pull."""
-        return f"{self.registry}/{name}"
 
 
 def sign(stage: Stage) -> None:
@@ -124,17 +105,7 @@ def deploy(stage: Stage) -> None:
         "docker", "stack", "services", STACK, "--format", services, show=f"docker stack services {STACK}"
     )
     tell.run("docker", "stack", "ps", STACK, "--format", _TASKS, show=f"docker stack ps {STACK}")
-    seen: set[str] = set()
-    visits: list[int] = []
-
-    def all_three() -> bool:
-        words = fetch(url).replace(",", " ").split()
-        if len(words) == 5 and words[4].isdigit():
-            seen.add(words[2])
-            visits.append(int(words[4]))
-        return len(seen) == 3
-
-    tell.until(all_three, "Pages come from three containers", seconds=60)
+    visits = until_all_three(stage, url, "Pages come from three containers")
     tell.check(visits == sorted(set(visits)), f"Redis counted each visit once, to {visits[-1]}")
 
 
@@ -208,14 +179,8 @@ def refuse(stage: Stage) -> None:
 
 def scale_bay(stage: Stage, count: int) -> None:
     """More workers; the old ones are not rebuilt, and the labels come with the new one."""
-    tell, rest, uuid = stage.tell, stage.rest, stage.bay["uuid"]
-    tell.title(f"{count} workers")
-    tell.command(f"magnum-lite resize {BAY} {count}")
-    click.echo(f"  (2016: magnum bay-update {BAY} replace node_count={count})")
-    before = {n["hostname"]: n["server_id"] for n in rest.get(f"/bays/{uuid}/nodes")["nodes"]}
-    bay_life.change(rest, stage.bay, count, (), display=display.choose())
-    after = {n["hostname"]: n["server_id"] for n in rest.get(f"/bays/{uuid}/nodes")["nodes"]}
-    tell.check(before.items() <= after.items(), "The nodes that ran are the same ones")
+    tell = stage.tell
+    grow(stage, count)
     tell.run("docker", "node", "ls")
     ready = tell.run("docker", "node", "ls", "--format", "{{.Status}}", quiet=True).split()
     tell.check(ready == ["Ready"] * (count + 1), f"{count + 1} nodes are ready")
@@ -223,16 +188,6 @@ def scale_bay(stage: Stage, count: int) -> None:
         "docker", "node", "ls", "--filter", "node.label=storage=ssd", "--format", "{{.Hostname}}", quiet=True
     )
     tell.check(len(names.split()) == count, "The new worker is labelled, too")
-
-
-def fetch(url: str) -> str:
-    """A page, without proxies; '' when there is none."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(url, timeout=5) as answer:
-            return str(answer.read(4096).decode(errors="replace"))
-    except OSError:
-        return ""
 
 
 def _until_replicas(stage: Stage, wanted: dict[str, str], prefix: str = f"{STACK}_") -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from magnum_lite.local.demo import kubernetes, swarm
-from magnum_lite.local.demo.swarm import Stage
+from magnum_lite.local.demo.stage import Stage
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
