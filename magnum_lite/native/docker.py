@@ -4,19 +4,18 @@ See ``native.engine.Engine``.
 """
 
 import dataclasses
-import ssl
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Self, TypeVar
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import docker
 import requests
 from docker import errors as docker_errors
 
 from magnum_lite.native.engine import EngineNode, EngineRefused, EngineUnreachable
-from magnum_lite.native.tls import ContextTLS, TooMuch, client_context
+from magnum_lite.native.masters import Masters
+from magnum_lite.native.tls import ContextTLS, TooMuch
 
-CONNECT_SECONDS = 5
-READ_SECONDS = 20
 _ATTEMPTS = 4
 # Task states in which something of the task still runs on its node (SwarmKit's api/types.proto).
 _ALIVE = frozenset({"assigned", "accepted", "preparing", "ready", "starting", "running"})
@@ -78,34 +77,12 @@ def _why(address: str, error: BaseException) -> str:
     return f"{address}: can't be reached"
 
 
-class SwarmEngine:
-    """The managers of one bay. ``addresses`` are ``host:port``, tried in this order from the one that
-    answered last; keys and certificates are PEM texts and stay in memory. Not for sharing between threads.
-    Raises `EngineUnreachable` if a PEM can't be used.
-    """
+class SwarmEngine(Masters):
+    """See `Masters`; here they are managers."""
 
-    def __init__(
-        self,
-        addresses: Sequence[str],
-        ca_pem: str,
-        cert_pem: str,
-        key_pem: str,
-        *,
-        time_limit: tuple[float, float] = (CONNECT_SECONDS, READ_SECONDS),
-    ) -> None:
-        try:
-            self._tls = ContextTLS(client_context(ca_pem, cert_pem, key_pem))
-        except ssl.SSLError:
-            raise EngineUnreachable("The bay's certificate or key can't be used.") from None
-        self._addresses = list(addresses)
-        self._time_limit = time_limit
-        self._clients: dict[str, Any] = {}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    @functools.cached_property
+    def _clients(self) -> dict[str, Any]:
+        return {}
 
     def close(self) -> None:
         """Close all connections."""
@@ -116,7 +93,7 @@ class SwarmEngine:
     def _client(self, address: str) -> Any:
         if address not in self._clients:
             self._clients[address] = docker.APIClient(
-                f"https://{address}", version="auto", tls=self._tls, timeout=self._time_limit
+                f"https://{address}", version="auto", tls=ContextTLS(self._context), timeout=self._time_limit
             )
         return self._clients[address]
 
@@ -138,8 +115,7 @@ class SwarmEngine:
             except (LookupError, TypeError, ValueError, AttributeError):
                 reasons.append(f"{address}: what answers is no engine")  # root on a manager can be anything
             else:
-                self._addresses.remove(address)
-                self._addresses.insert(0, address)
+                self._answered(address)
                 return answer
         if refused:
             raise EngineRefused(refused)

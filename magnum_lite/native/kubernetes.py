@@ -3,18 +3,17 @@
 Plain HTTPS: the maintained client holds tens of MiB of generated models for the dozen calls made here.
 """
 
-import ssl
+import functools
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any
 from urllib.parse import quote
 
 import requests
 
 from magnum_lite.native.engine import EngineNode, EngineRefused, EngineUnreachable
-from magnum_lite.native.tls import client_context, client_session
+from magnum_lite.native.masters import Masters
+from magnum_lite.native.tls import client_session
 
-CONNECT_SECONDS = 5
-READ_SECONDS = 20
 TAINT = "taint:"  # of a mark: taint:<key>:<effect>
 _ROLE = "node-role.kubernetes.io/control-plane"
 _MERGE = "application/merge-patch+json"
@@ -22,32 +21,12 @@ _FINISHED = frozenset({"Succeeded", "Failed"})
 _NOT_FOUND, _TOO_MANY = 404, 429
 
 
-class KubernetesEngine:
-    """The masters of one bay. ``addresses`` are ``host:port``, tried in this order from the one that answered
-    last. Raises `EngineUnreachable` if a PEM can't be used.
-    """
+class KubernetesEngine(Masters):
+    """See `Masters`."""
 
-    def __init__(
-        self,
-        addresses: Sequence[str],
-        ca_pem: str,
-        cert_pem: str,
-        key_pem: str,
-        *,
-        time_limit: tuple[float, float] = (CONNECT_SECONDS, READ_SECONDS),
-    ) -> None:
-        try:
-            self._session = client_session(client_context(ca_pem, cert_pem, key_pem))
-        except (ssl.SSLError, ValueError):  # ValueError: an empty CA
-            raise EngineUnreachable("The bay's certificate or key can't be used.") from None
-        self._addresses = list(addresses)
-        self._time_limit = time_limit
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    @functools.cached_property
+    def _session(self) -> requests.Session:
+        return client_session(self._context)
 
     def close(self) -> None:
         """Close all connections."""
@@ -65,8 +44,7 @@ class KubernetesEngine:
             except requests.exceptions.RequestException as error:
                 reasons.append(f"{address}: {_why(error)}")
                 continue
-            self._addresses.remove(address)
-            self._addresses.insert(0, address)
+            self._answered(address)
             return answer
         raise EngineUnreachable("; ".join(reasons) or "The bay has no master's address.")
 

@@ -17,6 +17,8 @@ from docker.tls import TLSConfig
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
+from magnum_lite.native.engine import EngineUnreachable
+
 # A swarm of 1,000 nodes lists itself in about 3 MB.
 MOST_BYTES = 32 * 1024 * 1024
 MOST_SECONDS = 60.0
@@ -27,17 +29,20 @@ class TooMuch(requests.exceptions.RequestException):
 
 
 def client_context(ca_pem: str, cert_pem: str, key_pem: str) -> ssl.SSLContext:
-    """A TLS 1.2+ client context that trusts this CA only and shows this certificate. Raises ssl.SSLError if
-    a PEM is damaged or the key is another certificate's.
+    """A TLS 1.2+ client context that trusts this CA only and shows this certificate. Raises EngineUnreachable
+    if a PEM is damaged or the key is another certificate's.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_verify_locations(cadata=ca_pem)
     memory = os.memfd_create("client", os.MFD_CLOEXEC)
     with os.fdopen(memory, "wb") as file:
         file.write(f"{cert_pem.strip()}\n{key_pem.strip()}\n".encode())
         file.flush()
-        context.load_cert_chain(f"/proc/self/fd/{file.fileno()}")
+        try:
+            context.load_verify_locations(cadata=ca_pem)
+            context.load_cert_chain(f"/proc/self/fd/{file.fileno()}")
+        except (ssl.SSLError, ValueError):  # ValueError: an empty CA
+            raise EngineUnreachable("The bay's certificate or key can't be used.") from None
     return context
 
 

@@ -104,7 +104,7 @@ def test_only_the_bays_ca_is_trusted_even_after_use(swarm, monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     engine = _engine(swarm)
     engine.check()
-    assert len(engine._tls._context.get_ca_certs()) == 1
+    assert len(engine._context.get_ca_certs()) == 1
     assert len(client_context(swarm.bay.ca_pem, *swarm.bay.client()).get_ca_certs()) == 1
 
 
