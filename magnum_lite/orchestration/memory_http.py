@@ -26,6 +26,8 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,254}")
 _NOTHING: Mapping[str, list[Any]] = {
     "unchanged": [], "updated": [], "replaced": [], "added": [], "deleted": [],
 }  # fmt: skip
+_IDENT = r"(?P<ident>[^/]+)"
+_STACK = rf"stacks/[^/]+/{_IDENT}"
 # Method, path below the project, and the method here that answers.
 _ROUTES = [
     (re.compile(method), re.compile(path), name)
@@ -34,15 +36,15 @@ _ROUTES = [
         ("POST", r"stacks", "create"),
         ("POST", r"stacks/preview", "preview"),
         ("POST", r"validate", "validate"),
-        ("GET|PUT|PATCH|DELETE", r"stacks/(?P<ident>[^/]+)", "look_up"),
-        ("GET", r"stacks/(?P<ident>[^/]+)/(?P<what>resources|template)", "look_up"),
-        ("GET", r"stacks/[^/]+/(?P<ident>[^/]+)", "show"),
-        ("PUT", r"stacks/[^/]+/(?P<ident>[^/]+)", "update"),
-        ("DELETE", r"stacks/[^/]+/(?P<ident>[^/]+)", "delete"),
-        ("GET", r"stacks/[^/]+/(?P<ident>[^/]+)/template", "template"),
-        ("GET", r"stacks/[^/]+/(?P<ident>[^/]+)/resources", "resources"),
-        ("PUT|PATCH", r"stacks/[^/]+/(?P<ident>[^/]+)/preview", "preview_update"),
-        ("POST", r"stacks/[^/]+/(?P<ident>[^/]+)/resources/(?P<name>[^/]+)/signal", "signal"),
+        ("GET|PUT|PATCH|DELETE", rf"stacks/{_IDENT}", "look_up"),
+        ("GET", rf"stacks/{_IDENT}/(?P<what>resources|template)", "look_up"),
+        ("GET", _STACK, "show"),
+        ("PUT", _STACK, "update"),
+        ("DELETE", _STACK, "delete"),
+        ("GET", rf"{_STACK}/template", "template"),
+        ("GET", rf"{_STACK}/resources", "resources"),
+        ("PUT|PATCH", rf"{_STACK}/preview", "preview_update"),
+        ("POST", rf"{_STACK}/resources/(?P<name>[^/]+)/signal", "signal"),
     )
 ]
 
