@@ -18,7 +18,7 @@ from magnum_lite.drivers.port import NodeCertificate, Row, SecretKind, Versions
 from magnum_lite.errors import Problem
 from magnum_lite.models import labels
 from magnum_lite.models.certificate import Purpose
-from magnum_lite.models.stack import GROUP_PREFIX, TAG, StackFacts, StackRequest, cluster_tag
+from magnum_lite.models.stack import StackFacts, StackRequest
 
 TEMPLATE = "kubernetes/cluster.yaml"
 OLDEST = (1, 34)  # anything older lacks what the nodes' settings use
@@ -62,17 +62,8 @@ class KubernetesDriver:
 
     def stack_request(self, spec: ClusterSpec) -> StackRequest:
         """The whole stack; the user data of each role goes along as a file of its own."""
-        return StackRequest(
-            name=spec.stack_name,
-            template=TEMPLATE,
-            parameters=stack.parameters(spec, self.slug_length),
-            files={
-                f"user-data-{role}": user_data.render(spec, MACHINES[role], settings(spec, role))
-                for role in self.words
-            },
-            tags=(TAG, cluster_tag(spec.uuid)),
-            timeout_mins=spec.timeout_mins,
-        )
+        data = {r: user_data.render(spec, MACHINES[r], settings(spec, r)) for r in self.words}
+        return stack.request(spec, TEMPLATE, self.slug_length, data)
 
     def facts(self, outputs: Mapping[str, Any]) -> StackFacts:
         """The API is at the first master."""
@@ -80,8 +71,7 @@ class KubernetesDriver:
 
     def group_of(self, path: str) -> tuple[str, str] | None:
         """By the first resource of the path."""
-        first = path.partition("/")[0]
-        return (WORKER, first) if first.startswith(GROUP_PREFIX) else _DEFAULTS.get(first)
+        return stack.group_of(path, _DEFAULTS)
 
     def certificates(self, spec: ClusterSpec, node: Row) -> tuple[NodeCertificate, ...]:
         """By purpose: no two programs share one."""

@@ -1,5 +1,5 @@
-"""The stack's parameters and outputs, which all engines' templates share: ``common/cluster.yaml`` declares
-them.
+"""The stack as all engines ask for it and read it: the templates share their parameters and outputs, which
+``common/cluster.yaml`` declares.
 """
 
 import ipaddress
@@ -9,9 +9,28 @@ from typing import Any
 
 from magnum_lite.drivers.contract import MASTER, WORKER, ClusterSpec, GroupSpec, hostname_prefix
 from magnum_lite.models import labels
-from magnum_lite.models.stack import GROUP_PREFIX, NodeFacts, StackFacts
+from magnum_lite.models.stack import GROUP_PREFIX, TAG, NodeFacts, StackFacts, StackRequest, cluster_tag
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}", re.IGNORECASE)
+
+
+def request(spec: ClusterSpec, template: str, slug_length: int, user_data: Mapping[str, str]) -> StackRequest:
+    """The whole stack. ``user_data``, by role, goes along as files of their own."""
+    return StackRequest(
+        name=spec.stack_name,
+        template=template,
+        parameters=parameters(spec, slug_length),
+        files={f"user-data-{role}": text for role, text in user_data.items()},
+        tags=(TAG, cluster_tag(spec.uuid)),
+        timeout_mins=spec.timeout_mins,
+        description=f"Cluster {spec.name} ({spec.uuid}): change it through the cluster, not here.",
+    )
+
+
+def group_of(path: str, default: Mapping[str, tuple[str, str]]) -> tuple[str, str] | None:
+    """By the first resource of the path; ``default`` are those of the default groups."""
+    first = path.partition("/")[0]
+    return (WORKER, first) if first.startswith(GROUP_PREFIX) else default.get(first)
 
 
 def facts(outputs: Mapping[str, Any], address: str) -> StackFacts:

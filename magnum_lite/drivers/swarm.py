@@ -14,7 +14,7 @@ from magnum_lite.models import labels
 from magnum_lite.models.certificate import Purpose
 from magnum_lite.models.nodegroup import engine_labels
 from magnum_lite.models.renewal import Signs
-from magnum_lite.models.stack import GROUP_PREFIX, TAG, StackFacts, StackRequest, cluster_tag
+from magnum_lite.models.stack import StackFacts, StackRequest
 from magnum_lite.models.status import NodeState
 
 TEMPLATE = "swarm/cluster.yaml"
@@ -83,18 +83,8 @@ class SwarmDriver:
 
     def stack_request(self, spec: ClusterSpec) -> StackRequest:
         """The whole stack; the user data of each role goes along as a file of its own."""
-        return StackRequest(
-            name=spec.stack_name,
-            template=TEMPLATE,
-            parameters=stack.parameters(spec, self.slug_length),
-            files={
-                f"user-data-{role}": user_data.render(spec, MACHINE, settings(spec, word))
-                for role, word in self.words.items()
-            },
-            tags=(TAG, cluster_tag(spec.uuid)),
-            timeout_mins=spec.timeout_mins,
-            description=f"Cluster {spec.name} ({spec.uuid}): change it through the cluster, not here.",
-        )
+        data = {r: user_data.render(spec, MACHINE, settings(spec, word)) for r, word in self.words.items()}
+        return stack.request(spec, TEMPLATE, self.slug_length, data)
 
     def facts(self, outputs: Mapping[str, Any]) -> StackFacts:
         """The API is tcp, though it is TLS: the docker command knows no https, and coe cluster config hands
@@ -104,8 +94,7 @@ class SwarmDriver:
 
     def group_of(self, path: str) -> tuple[str, str] | None:
         """By the first resource of the path."""
-        first = path.partition("/")[0]
-        return (WORKER, first) if first.startswith(GROUP_PREFIX) else _DEFAULTS.get(first)
+        return stack.group_of(path, _DEFAULTS)
 
     def certificates(self, spec: ClusterSpec, node: Row) -> tuple[NodeCertificate, ...]:  # noqa: ARG002
         """Managers serve the Docker API: host name and ``localhost``; both addresses and the loopback."""

@@ -73,6 +73,12 @@ def test_the_request_is_whole(coe):
 
 
 @drivers
+def test_an_operator_is_led_back_to_the_cluster(coe):
+    request = registry.get(coe).stack_request(spec())
+    assert spec().name in request.description and UUID in request.description
+
+
+@drivers
 def test_every_parameter_is_used(coe):
     loaded = TEMPLATES.load(registry.get(coe).stack_request(spec()).template)
     for text in (loaded.text, *loaded.files.values()):
