@@ -6,13 +6,13 @@ engine loses updates on SQLite.
 """
 
 import contextlib
-import dataclasses
 import sys
 import sysconfig
 from importlib import metadata
 from pathlib import Path
 
 from magnum_lite.local import catalog, passwords, sqlite, state
+from magnum_lite.local.drafted import Files, complete
 
 _CONFIG = """\
 [DEFAULT]
@@ -92,41 +92,9 @@ class NoPasteFileError(Exception):
     """The installed Heat has no api-paste.ini."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Files:
-    """Where Heat's things are."""
-
-    directory: Path
-
-    @property
-    def config(self) -> Path:
-        """heat.conf; holds passwords."""
-        return self.directory / "heat.conf"
-
-    @property
-    def database(self) -> Path:
-        """Exists only when its tables are complete."""
-        return self.directory / "heat.sqlite"
-
-    @property
-    def draft(self) -> Path:
-        """The database while it is made."""
-        return self.directory / "heat.sqlite.draft"
-
-    @property
-    def version(self) -> Path:
-        """Which Heat last migrated the database."""
-        return self.directory / "version"
-
-    @property
-    def lock(self) -> Path:
-        """Held by the one engine that may run."""
-        return self.directory / "engine.lock"
-
-
 def files(settings: state.Settings) -> Files:
     """Heat's directory below the state directory."""
-    return Files(settings.state_dir / "heat")
+    return Files(settings.state_dir / "heat", "heat", "openstack-heat")
 
 
 def paste_file() -> Path:
@@ -173,10 +141,7 @@ def write_settings(settings: state.Settings) -> None:
 
 def database_ready(settings: state.Settings) -> bool:
     """Whether the database is there, complete, and of the installed Heat."""
-    mine = files(settings)
-    with contextlib.suppress(FileNotFoundError):
-        return mine.database.exists() and mine.version.read_text() == metadata.version("openstack-heat")
-    return False
+    return complete(files(settings))
 
 
 def database_command(settings: state.Settings) -> tuple[str, ...]:

@@ -74,7 +74,7 @@ def main(state_dir: Path) -> None:
 
 def _be_the_only_engine(settings: state.Settings) -> int:
     """Two engines on one database would take each other's stacks; the lock ends with the process."""
-    handle = os.open(heat.files(settings).lock, os.O_RDWR | os.O_CREAT, 0o600)
+    handle = os.open(heat.files(settings).directory / "engine.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

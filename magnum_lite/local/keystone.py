@@ -4,14 +4,11 @@ The database is made in a draft file and renamed when it is complete, so a kill 
 migration leaves nothing half-done behind; the next start begins again.
 """
 
-import contextlib
-import dataclasses
 import os
 import sys
-from importlib import metadata
-from pathlib import Path
 
 from magnum_lite.local import passwords, sqlite, state
+from magnum_lite.local.drafted import Files, complete
 
 REGION = "RegionOne"
 WORKERS = 2
@@ -51,36 +48,9 @@ password_hash_rounds = 4
 """
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Files:
-    """Where Keystone's things are."""
-
-    directory: Path
-
-    @property
-    def config(self) -> Path:
-        """keystone.conf."""
-        return self.directory / "keystone.conf"
-
-    @property
-    def database(self) -> Path:
-        """Exists only when it is complete."""
-        return self.directory / "keystone.sqlite"
-
-    @property
-    def draft(self) -> Path:
-        """The database while it is made."""
-        return self.directory / "keystone.sqlite.draft"
-
-    @property
-    def version(self) -> Path:
-        """Which Keystone last migrated the database."""
-        return self.directory / "version"
-
-
 def files(settings: state.Settings) -> Files:
     """Keystone's directory below the state directory."""
-    return Files(settings.state_dir / "keystone")
+    return Files(settings.state_dir / "keystone", "keystone", "keystone")
 
 
 def write_settings(settings: state.Settings) -> None:
@@ -96,10 +66,7 @@ def write_settings(settings: state.Settings) -> None:
 
 def bootstrapped(settings: state.Settings) -> bool:
     """Whether the database is there, complete, and of the installed Keystone."""
-    mine = files(settings)
-    with contextlib.suppress(FileNotFoundError):
-        return mine.database.exists() and mine.version.read_text() == metadata.version("keystone")
-    return False
+    return complete(files(settings))
 
 
 def bootstrap_command(settings: state.Settings) -> tuple[str, ...]:

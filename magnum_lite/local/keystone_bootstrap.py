@@ -5,12 +5,11 @@ imported once and each runs in a fork, with a configuration of its own.
 """
 
 import os
-import sqlite3
 import sys
-from importlib import metadata
 from pathlib import Path
 
-from magnum_lite.local import keystone, sqlite, state
+from magnum_lite.local import keystone, state
+from magnum_lite.local.drafted import drafted
 
 
 def main(state_dir: Path) -> None:
@@ -21,24 +20,9 @@ def main(state_dir: Path) -> None:
     keystone.write_settings(settings)
     if keystone.bootstrapped(settings):
         return
-    mine = keystone.files(settings)
     os.environ.update(keystone.bootstrap_environment(settings))
-    for leftover in (mine.draft, mine.draft.with_name(mine.draft.name + "-journal")):
-        leftover.unlink(missing_ok=True)
-    if mine.database.exists():  # of another version: migrate a copy
-        with sqlite3.connect(mine.database) as old, sqlite3.connect(mine.draft) as new:
-            old.backup(new)  # a plain copy would miss what is still in the write-ahead log
-    draft_config = mine.directory / "draft.conf"
-    text = mine.config.read_text().replace(str(mine.database), str(mine.draft))
-    state.write_atomically(draft_config, text)
-
-    sqlite.install_for_making()
-    make(draft_config)
-    with mine.draft.open("rb") as file:
-        os.fsync(file.fileno())
-    mine.draft.replace(mine.database)
-    state.write_atomically(mine.version, metadata.version("keystone"))
-    draft_config.unlink()
+    with drafted(keystone.files(settings)) as config:
+        make(config)
 
 
 def make(config: Path) -> None:
