@@ -54,16 +54,22 @@ def stray(stand, uuid, name="stray", project=PROJECT):
     return stand.stacks.create(project, request)
 
 
+def forgotten(stand):
+    """A cluster that was made and deleted."""
+    uuid = stand.cluster()
+    stand.converge(uuid)
+    stand.api.delete(f"/v1/clusters/{uuid}")
+    assert stand.converge(uuid) is None
+    return uuid
+
+
 def test_nothing_is_amiss(stand, inventory):
     stand.cluster()  # accepted, and nothing made of it yet
     assert look(stand, inventory) == []
 
 
 def test_stacks_that_are_nobodys(stand, inventory, living):
-    gone = stand.cluster()
-    stand.converge(gone)
-    stand.api.delete(f"/v1/clusters/{gone}")
-    assert stand.converge(gone) is None
+    gone = forgotten(stand)
     mine = {
         stray(stand, STRANGER): ("stack-without-cluster", "never known"),
         stray(stand, gone, "left"): ("stack-without-cluster", "was deleted"),
@@ -117,10 +123,7 @@ def test_what_is_made_while_it_looks_is_no_finding(stand, inventory, living):
 
 
 def test_servers_that_no_stack_holds(stand, inventory, living):
-    gone = stand.cluster()
-    stand.converge(gone)
-    stand.api.delete(f"/v1/clusters/{gone}")
-    assert stand.converge(gone) is None
+    gone = forgotten(stand)
     name = f"bay-{gone[:8]}-worker-0"
     inventory.all_servers += [Thing("lost", name, PROJECT), Thing("kept", f"bay-{living[:8]}-x-0", PROJECT)]
     (found,) = look(stand, inventory)

@@ -5,7 +5,6 @@ import time
 import pytest
 import sqlalchemy as sa
 
-from magnum_lite import rpc
 from magnum_lite.conductor.service import ConductorService
 from magnum_lite.db import schema, services
 from magnum_lite.models.stack import TAG
@@ -26,12 +25,8 @@ def eventually(check, work=lambda: None, seconds=60):
 
 @pytest.fixture(scope="module")
 def bus(tmp_path_factory):
-    path = tmp_path_factory.mktemp("bus") / "magnum_lite.conf"
-    path.write_text("[DEFAULT]\ntransport_url = fake://\n")
-    with global_configuration.ours("--config-file", str(path)) as conf:
-        made = rpc.transport(conf)
+    with global_configuration.bus(tmp_path_factory.mktemp("bus")) as made:
         yield made
-        made.cleanup()
 
 
 @pytest.fixture

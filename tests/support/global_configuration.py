@@ -4,7 +4,7 @@ import contextlib
 
 from oslo_config import cfg
 
-from magnum_lite import config
+from magnum_lite import config, rpc
 
 
 @contextlib.contextmanager
@@ -19,3 +19,14 @@ def ours(*argv):
         for name in config.GROUPS:
             cfg.CONF._groups.pop(name, None)
         cfg.CONF._groups.update(kept)
+
+
+@contextlib.contextmanager
+def bus(directory):
+    """A message bus in this process."""
+    path = directory / "magnum_lite.conf"
+    path.write_text("[DEFAULT]\ntransport_url = fake://\n")
+    with ours("--config-file", str(path)) as conf:
+        made = rpc.transport(conf)
+        yield made
+        made.cleanup()

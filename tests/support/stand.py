@@ -207,22 +207,25 @@ class Stand:
     def get(self, uuid):
         return self.api.get(f"/v1/clusters/{uuid}").json
 
-    def pass_once(self, ports=None, at_point=lambda _: None):
-        """One look for due work by one conductor."""
-        ports = ports or self.ports
+    def pass_once(self, ports=None, at_point=lambda _: None, wait=None, limit=100):
+        """One look for due work by one conductor; the uuids of what was due. ``wait(held, seconds)``: when a
+        lease that is given back is due again; at once, and late when it is settled, if not said.
+        """
+        ports, wait = ports or self.ports, wait or (lambda held, _: 3600.0 if held.settled else 0.0)
         with self.database.read() as connection:
-            due = leases.due(connection, 100)
+            due = leases.due(connection, limit)
         for uuid, token in due:
             held = work.claim(ports, uuid, token)
             if held is None:
                 continue
             try:
                 with in_request(held.cluster["request_id"]):
-                    wait = reconcile(held, at_point=at_point)
+                    seconds = reconcile(held, at_point=at_point)
             except work.LeaseLost:
                 continue
-            if wait is not None:
-                work.release(held, 0.0 if not held.settled else 3600.0)
+            if seconds is not None:
+                work.release(held, wait(held, seconds))
+        return [uuid for uuid, _ in due]
 
     def boot(self, only=lambda node: True):
         """Let every machine that Heat made go one step on, as its scripts would."""

@@ -26,13 +26,8 @@ ERRORS = [
 
 @pytest.fixture(scope="module")
 def bus(tmp_path_factory):
-    """A message bus in this process."""
-    path = tmp_path_factory.mktemp("bus") / "magnum_lite.conf"
-    path.write_text("[DEFAULT]\ntransport_url = fake://\n")
-    with global_configuration.ours("--config-file", str(path)) as conf:
-        made = rpc.transport(conf)
+    with global_configuration.bus(tmp_path_factory.mktemp("bus")) as made:
         yield made
-        made.cleanup()
 
 
 @pytest.fixture
