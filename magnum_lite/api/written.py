@@ -5,7 +5,7 @@ it changed; only what it looks like is kept, which is the same for everybody.
 """
 
 import operator
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 
 from magnum_lite.api.call import Call, written
 from magnum_lite.db.rows import Row
@@ -22,38 +22,49 @@ class Written:
     def __init__(self, most: int = MOST) -> None:
         self._most = most
         self._size = 0
-        self._kept: dict[Hashable, dict[Hashable, bytes]] = {}
+        self._kept: dict[Hashable, bytes] = {}
 
-    def known(self, call: Call) -> Callable[[Row], bool]:
-        """Whether a row's object is there for this kind of call; of the row uuid and times are enough."""
-        kept = self._kept.get(_manner(call), {})
-        return lambda row: _state(row) in kept
+    def shown_to(self, call: Call) -> "Shown":
+        """What is there for this kind of call."""
+        return Shown((call.dialect.clusters, call.version, call.base), self._kept, self._keep)
 
-    def parts(self, call: Call, rows: Sequence[Row], show: Callable[[Row], object]) -> list[bytes]:
-        """Each row's object; ``show`` makes those that are not there yet, of rows that are whole."""
-        manner = _manner(call)
-        kept = self._kept.get(manner, {})
-        out = []
-        for row in rows:
-            state = _state(row)
-            raw = kept.get(state)
-            if raw is None:
-                raw = written(show(row))
-                self._keep(manner, state, raw)
-            out.append(raw)
-        return out
-
-    def _keep(self, manner: Hashable, key: Hashable, raw: bytes) -> None:
+    def _keep(self, key: Hashable, raw: bytes) -> None:
         if len(raw) > _LARGE:
             return
         if self._size + len(raw) > self._most:
-            self._kept, self._size = {}, 0
-        self._kept.setdefault(manner, {})[key] = raw
+            self._kept, self._size = {}, 0  # another one: who reads the one before has it still
+        self._kept[key] = raw
         self._size += len(raw)
 
 
+class Shown:
+    """For one request: nothing that is known at its start is gone before its end, whatever other threads
+    write meanwhile.
+    """
+
+    def __init__(
+        self, manner: Hashable, kept: Mapping[Hashable, bytes], keep: Callable[[Hashable, bytes], None]
+    ) -> None:
+        self._manner, self._kept, self._keep = manner, kept, keep
+
+    def _key(self, row: Row) -> Hashable:
+        return (self._manner, _state(row))
+
+    def is_known(self, row: Row) -> bool:
+        """Whether a row's object is there; of the row uuid and times are enough."""
+        return self._key(row) in self._kept
+
+    def parts(self, rows: Sequence[Row], show: Callable[[Row], object]) -> list[bytes]:
+        """Each row's object; ``show`` makes those that are not there yet, of rows that are whole."""
+        out = []
+        for row in rows:
+            key = self._key(row)
+            raw = self._kept.get(key)
+            if raw is None:
+                raw = written(show(row))
+                self._keep(key, raw)
+            out.append(raw)
+        return out
+
+
 _state = operator.itemgetter("uuid", "created_at", "updated_at")  # both to the microsecond
-
-
-def _manner(call: Call) -> Hashable:
-    return (call.dialect.clusters, call.version, call.base)

@@ -4,6 +4,7 @@ import pytest
 
 from magnum_lite.api import written
 from magnum_lite.api.controllers import cluster_templates
+from magnum_lite.services import cluster_templates as services
 from tests.support.stand import OTHER, Stand
 
 
@@ -70,3 +71,21 @@ def test_little_is_kept(stand, monkeypatch):
     stand.template(name="large", labels={"x": "y" * 4000, "z": "y" * 4000})
     monkeypatch.setattr(written, "_LARGE", 5000)
     assert listed(stand)[-1]["name"] == "large"
+
+
+def test_what_another_thread_makes_forgotten_is_there_until_the_answer_is(stand, monkeypatch):
+    kept = written.Written(most=4000)
+    monkeypatch.setattr(cluster_templates, "_WRITTEN", kept)
+    for number in range(2):
+        stand.template(name=f"t{number}")
+    before = listed(stand)
+    page = services.page
+
+    def meanwhile(*arguments):
+        found = page(*arguments)
+        for number in range(10):
+            kept._keep(number, b"x" * 1000)
+        return found
+
+    monkeypatch.setattr(services, "page", meanwhile)
+    assert listed(stand) == before

@@ -73,8 +73,9 @@ def detail(call: Call) -> Answer:
 
 def _list(call: Call, path: str, rule: str) -> Answer:
     page = paging.wanted(call, ClusterTemplate)
-    rows = services.page(call.deps, call.context, page, rule, _WRITTEN.known(call))
-    parts = _WRITTEN.parts(call, rows, lambda row: shown(call, row))
+    there = _WRITTEN.shown_to(call)
+    rows = services.page(call.deps, call.context, page, rule, there.is_known)
+    parts = there.parts(rows, lambda row: shown(call, row))
     return Answer(body=paging.joined(call, path, call.dialect.templates, page, rows, parts))
 
 
