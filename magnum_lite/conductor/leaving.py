@@ -1,5 +1,7 @@
 """Nodes that are to go: drained, taken out of the engine, then out of the stack."""
 
+from collections.abc import Callable
+
 from oslo_log import log
 
 from magnum_lite.conductor import engine as engines
@@ -97,7 +99,7 @@ def _is_drained(work: Work, node: Row, engine: Engine | None) -> bool:
     return bool(drained) or waited >= limit
 
 
-def _try(engine: Engine | None, call):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _try(engine: Engine | None, call: Callable[[Engine], bool]) -> bool | None:
     """The call's answer; None where the engine can't be reached or refuses (its node may be dead)."""
     if engine is None:
         return None

@@ -38,7 +38,8 @@ def make_sealer(conf: Any, manager: KeyManager | None = None) -> Sealer:
             keys = manager or CastellanKeys(conf)
             managed = [keys.fetch(ident) for ident in options.kek_id]
         except Unavailable as error:
-            wrong = "is not installed (magnum-lite[castellan])" if error.__cause__ is None else "gave no key"
-            raise KeyFileError("key-manager", f"The key manager {wrong}: {error.__cause__}") from error
+            why = error.__cause__
+            wrong = f"gave no key: {why}" if why else "is not installed: magnum-lite[castellan] brings it"
+            raise KeyFileError("key-manager", f"The key manager {wrong}") from error
     files = KeyFiles([Path(path) for path in options.kek_file]) if options.kek_file else None
     return Sealer.from_source(_Sources(managed, files))

@@ -1,6 +1,7 @@
 """Keys of a key manager and of files together; what seals, what opens, and what an operator reads."""
 
 import secrets
+import sys
 
 import pytest
 from oslo_config import cfg
@@ -76,10 +77,17 @@ def test_files_are_followed_behind_a_key_manager(tmp_path):
 def test_what_is_missing_is_said(tmp_path):
     with pytest.raises(KeyFileError) as caught:
         make_sealer(conf(ids=["nothing"]), Vault())
-    assert "gave no key" in caught.value.reason
+    assert caught.value.reason == "The key manager gave no key: nothing"
     with pytest.raises(KeyFileError):
         make_sealer(conf())
     short = Vault()
     short.keys["short"] = b"too short"
     with pytest.raises(KeyFileError):
         make_sealer(conf(ids=["short"]), short)
+
+
+def test_a_key_manager_that_is_not_installed(monkeypatch):
+    monkeypatch.setitem(sys.modules, "castellan", None)
+    with pytest.raises(KeyFileError) as caught:
+        make_sealer(conf(ids=["one"]))
+    assert caught.value.reason == "The key manager is not installed: magnum-lite[castellan] brings it"
