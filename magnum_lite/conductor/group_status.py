@@ -36,7 +36,7 @@ def completed(work: Work) -> dict[str, dict[str, Any]]:
     out: dict[str, dict[str, Any]] = {}
     for group in work.groups:
         mine = [n for n in work.members() if n["nodegroup_id"] == group["uuid"]]
-        values = {"version": _version(mine), **_done(work, group)}
+        values = {"version": _version(work, mine), **_done(work, group)}
         if group["is_default"]:
             values["stack_id"] = work.cluster["stack_id"]
         out[group["uuid"]] = {name: value for name, value in values.items() if group.get(name) != value}
@@ -49,9 +49,10 @@ def _done(work: Work, group: Row) -> dict[str, Any]:
     return {"status": f"{_action(work, group)}_{COMPLETE}", "status_reason": None}
 
 
-def _version(mine: list[Row]) -> str | None:
+def _version(work: Work, mine: list[Row]) -> str | None:
     """The engine's version on the group's nodes."""
-    return next((str(n["versions"]["docker"]) for n in mine if (n["versions"] or {}).get("docker")), None)
+    told = (work.driver.versions(n["versions"] or {})["coe_version"] for n in mine)
+    return next((version for version in told if version), None)
 
 
 def failed(work: Work, outcome: Failed) -> dict[str, dict[str, Any]]:

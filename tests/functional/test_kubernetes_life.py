@@ -55,6 +55,9 @@ def test_from_nothing_to_complete(stand, make):
     assert found["api_address"].startswith("https://172.")
     assert found["api_address"].endswith(":6443")
     assert (found["coe_version"], found["container_version"]) == ("v1.36.3", "2.3.7")
+    for name in ("default-master", "default-worker"):
+        group = stand.api.get(f"/v1/clusters/{uuid}/nodegroups/{name}", headers=LATEST).json
+        assert group["version"] == "v1.36.3"
     nodes = machines(stand, uuid)
     assert set(nodes) == {"master-0", "worker-0", "worker-1"}
     assert any(told.get("init_etcd") for told in nodes["master-0"].told)
