@@ -1,5 +1,5 @@
 """Processes of tests and benchmarks: started, waited for, measured through /proc, and ended, each by its own
-id. A `Server` may also be killed, frozen and started again where it was.
+id, or with the process that started them. A `Server` may also be killed, frozen and started again where it was.
 """
 
 import contextlib
@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
+
+from tests.support import guard
 
 
 def free_port() -> int:
@@ -51,6 +53,7 @@ class Server:
                 self.command,
                 stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True, **self._options,
             )  # fmt: skip
+        guard.watch(self._process.pid)
 
     def wait_ready(self, seconds: float = 60.0) -> None:
         """After `launch`. Raises RuntimeError."""
@@ -82,6 +85,7 @@ class Server:
         if self._process is not None:
             self.signal(signal.SIGKILL)
             self._process.wait(15)
+            guard.forget(self._process.pid)
 
     def freeze(self) -> None:
         """It keeps its connections and says nothing."""
@@ -112,6 +116,7 @@ def running(command: list[object], log: Path, **options) -> Iterator[subprocess.
             [str(part) for part in command],
             stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True, **options,
         )  # fmt: skip
+    guard.watch(process.pid)
     try:
         yield process
     finally:
@@ -120,6 +125,7 @@ def running(command: list[object], log: Path, **options) -> Iterator[subprocess.
                 os.killpg(process.pid, number)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(seconds)
+        guard.forget(process.pid)
 
 
 def wait(
