@@ -44,7 +44,7 @@ def sync(place: Path, bays: int, busy: int) -> dict:
     (where / "kek").chmod(0o600)
     with servers.mariadb(where, buffer_pool="512M") as database:
         url = servers.create_database(Path(sys.executable), database.url, "lite")
-        heat = memory_heat.MemoryHeat(where / "heat", log=where / "heat.log")
+        heat = memory_heat.MemoryHeat(where / "heat.log", state=where / "heat")
         user = "".join(f"{name} = {value}\n" for name, value in heat.auth.items())
         config = where / "config"
         config.write_text(
@@ -53,11 +53,8 @@ def sync(place: Path, bays: int, busy: int) -> dict:
         )
         _run("fill_ours.py", config, bays)
         _run("sync_ours.py", "prepare", config, where / "heat", bays, busy)
-        heat.start()
-        try:
+        with heat:
             return json.loads(_run("sync_ours.py", config, bays, busy).splitlines()[-1])
-        finally:
-            heat.kill(signal.SIGTERM)
 
 
 def of_sync(found: dict) -> str:
