@@ -130,9 +130,8 @@ def test_a_lock_that_is_held_too_long_is_waited_for_again(server, database):
     assert limits(database) == {FIRST: 7, SECOND: 8}
 
 
+@pytest.mark.parametrize("server", ["postgresql"], indirect=True)  # MariaDB calls it a deadlock
 def test_a_serialization_failure_is_done_again(server, database):
-    if database.engine.dialect.name != "postgresql":
-        pytest.skip("MariaDB calls it a deadlock")
     times = []
 
     def work():

@@ -25,6 +25,8 @@ _ERLANG = (
 )
 _RABBITMQ = ("rabbitmq-server", *(f"erlang-{part}" for part in _ERLANG.split()))
 
+_SYSTEMD = ("systemd", "libsystemd-shared", "libapparmor1", "libip4tc2", "libkmod2", "libseccomp2")
+
 
 def mariadb() -> Path:
     """The root of a tree with MariaDB."""
@@ -44,6 +46,20 @@ def haproxy() -> Path:
 def promtool() -> Path:
     """Prometheus' checker of rules and metrics."""
     return unpacked("prometheus", ("prometheus",)) / "usr/bin/promtool"
+
+
+def systemd_analyze() -> tuple[Path, dict[str, str]]:
+    """The program and what it needs in its environment: the machine's, else unpacked with the units there."""
+    if found := shutil.which("systemd-analyze"):
+        return Path(found), {}
+    root = unpacked("systemd", _SYSTEMD)
+    libraries = [
+        *root.glob("usr/lib/*/systemd"),
+        *root.glob("usr/lib/*-linux-gnu"),
+        *root.glob("lib/*-linux-gnu"),
+    ]
+    units = {"SYSTEMD_UNIT_PATH": f"{root}/lib/systemd/system:"}
+    return root / "usr/bin/systemd-analyze", {"LD_LIBRARY_PATH": ":".join(map(str, libraries)), **units}
 
 
 def postgresql() -> Path:
