@@ -14,8 +14,6 @@ from magnum_lite.orchestration.templates import Templates
 from tests.support.bay_spec import NODE as NODE_ID
 from tests.support.bay_spec import TOKEN, groups, more, spec
 
-pytest.importorskip("heat", reason="openstack-heat is not installed here")
-
 TEMPLATES = Templates(paths.heat_templates())
 
 CASES = {

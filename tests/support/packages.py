@@ -7,6 +7,7 @@ import hashlib
 import platform
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from tests.support import environments
@@ -46,6 +47,16 @@ def haproxy() -> Path:
 def promtool() -> Path:
     """Prometheus' checker of rules and metrics."""
     return unpacked("prometheus", ("prometheus",)) / "usr/bin/promtool"
+
+
+def cloud_init() -> list[object]:
+    """The program's command; what else it imports comes with the environment or from Debian."""
+    root = unpacked("cloud-init", ("cloud-init", "python3-configobj", "python3-oauthlib", "python3-serial"))
+    start = (
+        "import sys; sys.path.append(sys.argv.pop(1)); "
+        "from cloudinit.cmd.main import main; sys.exit(main(['cloud-init', *sys.argv[1:]]))"
+    )
+    return [sys.executable, "-W", "ignore", "-c", start, root / "usr/lib/python3/dist-packages"]
 
 
 def systemd_analyze() -> tuple[Path, dict[str, str]]:

@@ -3,7 +3,6 @@
 import base64
 import dataclasses
 import gzip
-import shutil
 import subprocess
 
 import pytest
@@ -12,6 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from magnum_lite.drivers import swarm, user_data
+from tests.support import packages
 from tests.support.bay_spec import TOKEN, spec
 from tests.support.fuzz import examples
 
@@ -135,11 +135,10 @@ def test_proxies_that_are_not(url):
     assert user_data.proxy_problem(url)
 
 
-@pytest.mark.skipif(shutil.which("cloud-init") is None, reason="cloud-init is not installed here")
 @pytest.mark.parametrize("role", ROLES)
 def test_cloud_init_accepts_it(role, tmp_path):
     of = dataclasses.replace(spec(), ssh_public_key="ssh-ed25519 AAAAC3Nz me")
     (tmp_path / "user-data").write_text(rendered(of, role))
-    command = ["cloud-init", "schema", "--config-file", tmp_path / "user-data"]
+    command = [*packages.cloud_init(), "schema", "--config-file", tmp_path / "user-data"]
     run = subprocess.run(command, check=False, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout + run.stderr
