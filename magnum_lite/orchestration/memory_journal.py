@@ -3,10 +3,12 @@
 It is safe against the end of the process, not of the machine: nothing is synced.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import json
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 from magnum_lite.models.stack import ResourceFault
@@ -54,8 +56,7 @@ class Journal:
 
     def keep(self, record: Record, node: MemoryNode | None = None) -> None:
         """A stack as it is now, with all its nodes or, where only that changed, with one."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
+        with self._transaction():
             body = json.dumps(self._body(record))
             self._db.execute(
                 "INSERT INTO stack (id, body) VALUES (?, ?)"
@@ -74,21 +75,27 @@ class Journal:
                     " ON CONFLICT (stack) DO UPDATE SET body = excluded.body",
                     (changed.stack, record.id, json.dumps(dataclasses.asdict(changed))),
                 )
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
 
     def drop(self, record: Record) -> None:
         """It is gone."""
-        self._db.execute("BEGIN IMMEDIATE")
-        self._db.execute("DELETE FROM node WHERE holder = ?", (record.id,))
-        self._db.execute("DELETE FROM stack WHERE id = ?", (record.id,))
-        self._db.execute("COMMIT")
+        with self._transaction():
+            self._db.execute("DELETE FROM node WHERE holder = ?", (record.id,))
+            self._db.execute("DELETE FROM stack WHERE id = ?", (record.id,))
 
     def close(self) -> None:
         """Nothing more is kept."""
         self._db.close()
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            self._known.clear()  # what was written just now is not there any more
+            raise
+        self._db.execute("COMMIT")
 
     def _body(self, record: Record) -> dict[str, object]:
         fields = [f.name for f in dataclasses.fields(Record) if f.name not in {"nodes", "template"}]
