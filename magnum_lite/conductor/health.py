@@ -4,10 +4,9 @@ from collections.abc import Mapping
 
 from magnum_lite.conductor import engine as engines
 from magnum_lite.conductor import expiries
-from magnum_lite.conductor.ports import Ports
-from magnum_lite.conductor.watching import GONE
+from magnum_lite.conductor.watching import GONE, THERE
 from magnum_lite.conductor.work import Work
-from magnum_lite.db import clusters, events, nodes
+from magnum_lite.db import events
 from magnum_lite.models.status import Health, NodeState
 from magnum_lite.native.engine import EngineRefused, EngineUnreachable
 
@@ -41,18 +40,6 @@ def look(work: Work) -> None:
             events.add(connection, work.cluster, "health", message, level=level)
 
 
-def notice_silence(ports: Ports, window: float) -> None:
-    """Make clusters due of which a node fell silent within the last ``window`` seconds: settled ones are
-    looked at rarely, and an owner is to hear of a machine that is gone within a minute.
-    """
-    limit = ports.clock() - ports.conf.conductor.silent_after
-    with ports.database.read() as connection:
-        silent = nodes.fell_silent(connection, limit - window, limit)
-    for uuid in silent:
-        with ports.database.write() as connection:
-            clusters.wake(connection, uuid)
-
-
 def _of_nodes(work: Work) -> tuple[dict[str, str], bool]:
     now, limit = work.ports.clock(), work.ports.conf.conductor.silent_after
     reasons, bad = {}, False
@@ -63,7 +50,7 @@ def _of_nodes(work: Work) -> tuple[dict[str, str], bool]:
                 f"{node['state']} at {node['step'] or 'boot'}: {node['message'] or ''}"[:300]
             )
             bad = True
-        elif node["server_state"] not in {None, "ACTIVE"}:
+        elif node["server_state"] not in THERE:
             what = "is gone" if node["server_state"] == GONE else f"is in {node['server_state']}"
             reasons[node["hostname"]] = f"down: its server {what}"[:300]
             bad = True

@@ -16,7 +16,6 @@ from magnum_lite import concurrency, metrics, rpc
 from magnum_lite.conductor import work
 from magnum_lite.conductor.endpoint import Endpoint
 from magnum_lite.conductor.glance import glance
-from magnum_lite.conductor.health import notice_silence
 from magnum_lite.conductor.ports import Ports
 from magnum_lite.conductor.reconciler import reconcile
 from magnum_lite.conductor.sweeper import expire_events, sweep
@@ -177,7 +176,6 @@ class ConductorService:
     def _watch(self) -> None:
         while not self._stop.wait(_WATCH):
             try:
-                notice_silence(self._ports, 3 * _WATCH)
                 watch(self._ports)
             except Exception:
                 LOG.exception("no look for silent nodes")

@@ -1,5 +1,5 @@
-"""Nodes that fell silent: is their server still there? Asked for all nodes of a project in one call, and only
-where somebody is silent.
+"""Nodes that fell silent: their cluster is looked at, and the cloud is asked whether their server is still
+there, for all nodes of a project in one call.
 """
 
 import itertools
@@ -16,25 +16,30 @@ from magnum_lite.models.status import NodeState
 LOG = log.getLogger(__name__)
 GONE = "gone"
 _BEATS = 2.5  # of reports that may be missing before the cloud is asked
+THERE = frozenset({None, "ACTIVE"})  # states of a server with which nothing is wrong
 _AGAIN = 30.0
 _MOST = 5000
 
 
 def watch(ports: Ports) -> int:
-    """One look at all clusters; the number of calls to the cloud. What is learnt wakes its cluster."""
-    if ports.servers is None:
-        return 0
+    """One look at all clusters; the number of calls to the cloud. A cluster is woken by what is learnt of its
+    servers, and when a node has been silent for too long: settled ones are looked at rarely, and an owner is
+    to hear of a machine that is gone within a minute.
+    """
     now = ports.clock()
-    before = now - _BEATS * ports.conf.node_door.report_interval
+    beats = _BEATS * ports.conf.node_door.report_interval
+    limit = ports.conf.conductor.silent_after
+    silence = nodes.Silence(asked_after=min(beats, limit), again=_AGAIN, named_after=limit)
     with ports.database.read() as connection:
-        found = nodes.silent(connection, before, now - _AGAIN, _MOST)
+        found = nodes.silent(connection, silence, now, _MOST)
+    _wake(ports, [node for node in found if node["unnamed"]])  # before it is noted: better twice than never
     calls = 0
     for project_id, group in itertools.groupby(found, key=lambda n: n["project_id"]):
         mine = list(group)
         with ports.database.write() as connection:
-            if not nodes.ask(connection, [n["uuid"] for n in mine], now, now - _AGAIN):
+            if not nodes.ask(connection, silence, [n["uuid"] for n in mine], now):
                 continue
-        calls += 1
+        calls += ports.servers is not None
         _learn(ports, project_id, mine)
     return calls
 
@@ -46,7 +51,11 @@ def _learn(ports: Ports, project_id: str, silent: list[Row]) -> None:
     with ports.database.write() as connection:
         for node, state in changed:
             nodes.update(connection, node["uuid"], {"server_state": state})
-    for uuid in {node["cluster_id"] for node, _ in changed}:
+    _wake(ports, [node for node, state in changed if not {node["server_state"], state} <= THERE])
+
+
+def _wake(ports: Ports, found: list[Row]) -> None:
+    for uuid in {node["cluster_id"] for node in found}:
         # By itself: a conductor locks its cluster first and then its nodes.
         with ports.database.write() as connection:
             clusters.wake(connection, uuid)

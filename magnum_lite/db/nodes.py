@@ -1,5 +1,6 @@
 """Node records."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -59,28 +60,50 @@ def update(connection: sa.Connection, uuid: str, values: dict[str, Any]) -> None
     connection.execute(node.update().where(node.c.uuid == uuid).values(**values, updated_at=utcnow()))
 
 
-def silent(connection: sa.Connection, before: float, asked_before: float, limit: int) -> list[Row]:
-    """Ready nodes without a report since ``before`` whose servers nobody asked about since ``asked_before``:
-    uuid, cluster_id, project_id, server_id, server_state.
+@dataclasses.dataclass(frozen=True, slots=True)
+class Silence:
+    """When the cloud is asked about nodes, in seconds: ``asked_after`` without a report, ``again`` after the
+    last time, and at once when one has been silent for ``named_after``.
     """
+
+    asked_after: float
+    again: float
+    named_after: float
+
+    def due(self, now: float) -> sa.ColumnElement[bool]:
+        """Ready nodes that are to be asked about."""
+        c = node.c
+        silent = sa.and_(c.state == "ready", c.last_report < now - self.asked_after)
+        return sa.and_(silent, sa.or_(c.server_asked < now - self.again, self.unnamed(now)))
+
+    def unnamed(self, now: float) -> sa.ColumnElement[bool]:
+        """Nodes whose silence became that long after they were asked about last."""
+        named_at = node.c.last_report + self.named_after
+        return sa.and_(named_at < now, node.c.server_asked < named_at)
+
+
+def silent(connection: sa.Connection, silence: Silence, now: float, limit: int) -> list[Row]:
+    """Nodes to be asked about: uuid, cluster_id, project_id, server_id, server_state, unnamed."""
     c = node.c
+    unnamed = silence.unnamed(now).label("unnamed")
     query = (
-        sa.select(c.uuid, c.cluster_id, cluster.c.project_id, c.server_id, c.server_state)
+        sa.select(c.uuid, c.cluster_id, cluster.c.project_id, c.server_id, c.server_state, unnamed)
         .join_from(node, cluster, cluster.c.uuid == c.cluster_id)
-        .where(c.state == "ready", c.last_report < before, c.server_asked < asked_before)
+        .where(silence.due(now))
         .order_by(cluster.c.project_id)
         .limit(limit)
     )
     return rows.many(connection, query)
 
 
-def ask(connection: sa.Connection, uuids: Sequence[str], now: float, asked_before: float) -> bool:
-    """Note that the cloud is asked about these servers now; False if another conductor was faster."""
-    c = node.c
+def ask(connection: sa.Connection, silence: Silence, uuids: Sequence[str], now: float) -> bool:
+    """Note that these are asked about now; False if another conductor was faster with all of them, or they
+    have reported.
+    """
     changed = connection.execute(
-        node.update().where(c.uuid.in_(uuids), c.server_asked < asked_before).values(server_asked=now)
+        node.update().where(node.c.uuid.in_(uuids), silence.due(now)).values(server_asked=now)
     )
-    return bool(changed.rowcount == len(uuids))
+    return bool(changed.rowcount)
 
 
 def use_token(connection: sa.Connection, uuid: str, token_hash: str, fingerprint: str) -> bool:
@@ -117,13 +140,6 @@ def report(connection: sa.Connection, uuid: str, timestamp: float, values: dict[
         .values(**values, last_timestamp=timestamp, updated_at=utcnow())
     )
     return bool(changed.rowcount == 1)
-
-
-def fell_silent(connection: sa.Connection, after: float, until: float) -> list[str]:
-    """Clusters of which a ready node's last report is of between these times."""
-    c = node.c
-    query = sa.select(c.cluster_id).where(c.state == "ready", c.last_report > after, c.last_report <= until)
-    return list(connection.execute(query.distinct()).scalars())
 
 
 def delete(connection: sa.Connection, uuid: str) -> None:
