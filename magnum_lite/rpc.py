@@ -34,6 +34,37 @@ def transport(conf: Any) -> Any:
     return oslo_messaging.get_rpc_transport(conf)
 
 
+def stop_taking(server: Any, patience: float) -> None:
+    """Tell the broker that this RPC server takes no more calls, and wait up to ``patience`` seconds for it;
+    what came before is still served. ``server.stop()`` comes after.
+
+    oslo.messaging leaves it to the end of the connection. Until then the broker goes on sending, and while
+    the connection is closed all of that is acknowledged and dropped: each call is lost. Only the thread that
+    reads may use the connection, so it gets this as a task, as its own acknowledgements are.
+    """
+    reader = getattr(server.listener, "_poll_style_listener", None)
+    tasks = getattr(reader, "_message_operations_handler", None)
+    connection = getattr(getattr(reader, "conn", None), "connection", None)
+    if tasks is None or connection is None:
+        return  # a bus without a broker
+    done = threading.Event()
+
+    def cancel() -> None:
+        # Else it reads no more, and never lets another green thread run.
+        connection._consume_loop_stopped = False  # noqa: SLF001
+        try:
+            for consumer, tag in list(connection._consumers.items()):  # noqa: SLF001
+                consumer.cancel(tag)
+        except Exception:  # a broker that is away sends nothing
+            LOG.info("could not tell the broker that no more calls are taken", exc_info=True)
+        finally:
+            done.set()
+
+    tasks.do(cancel)
+    connection.stop_consuming()  # a reader that waits for a message looks for tasks now
+    done.wait(patience)
+
+
 def failure(error: errors.MagnumLiteError) -> dict[str, Any]:
     """An error in the form that travels."""
     out: dict[str, Any] = {"code": error.code, "message": error.message}

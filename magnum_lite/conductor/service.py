@@ -32,6 +32,7 @@ _WATCH = 5.0
 _SHORTEST_GLANCE = 1.0
 _AHEAD = 8
 _LONGEST_BACKOFF = 60.0
+_LAST_CALLS = 3.0
 
 
 class ConductorService:
@@ -86,6 +87,7 @@ class ConductorService:
 
     def _end_calls(self) -> None:
         with contextlib.suppress(oslo_messaging.MessagingException):
+            rpc.stop_taking(self._server, _LAST_CALLS)
             self._server.stop()
             self._server.wait()
 
