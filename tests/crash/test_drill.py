@@ -30,7 +30,17 @@ def made_bays(made, tenants):
         assert status == 202, bay
         tenants.bays[bay["uuid"]] = Bay(bay["uuid"], project)
     found = checks.settled(made, tenants, 300)
-    assert {told[0] for told in found.values()} == {"CREATE_COMPLETE"}, found
+    late = [tenants.bays[uuid] for uuid, told in found.items() if told[0] != "CREATE_COMPLETE"]
+    assert not late, {bay.uuid: (found[bay.uuid], *why(tenants, bay)) for bay in late}
+
+
+def why(tenants, bay):
+    """What it says of its nodes, and its events."""
+    path = f"/v1/clusters/{bay.uuid}"
+    return [
+        eventually(lambda w=what: tenants.call(bay.project, "GET", f"{path}/{w}"))[1]
+        for what in ("nodes", "events?limit=1000")
+    ]
 
 
 def shown(tenants, bay):
