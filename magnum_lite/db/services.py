@@ -11,22 +11,16 @@ from magnum_lite.db.session import now_epoch, utcnow
 def beat(connection: sa.Connection, host: str, binary: str) -> None:
     """Record that a conductor is alive."""
     c = service.c
-    changed = connection.execute(
-        service.update()
-        .where(c.host == host, c.binary == binary)
-        .values(report_count=c.report_count + 1, last_seen=now_epoch(), updated_at=utcnow())
-    )
-    if changed.rowcount == 0:
-        connection.execute(
-            service.insert().values(
-                host=host,
-                binary=binary,
-                report_count=1,
-                disabled=False,
-                last_seen=now_epoch(),
-                created_at=utcnow(),
-            )
-        )
+    again = service.update().where(c.host == host, c.binary == binary)
+    again = again.values(report_count=c.report_count + 1, last_seen=now_epoch(), updated_at=utcnow())
+    if connection.execute(again).rowcount:
+        return
+    first = {"report_count": 1, "disabled": False, "last_seen": now_epoch(), "created_at": utcnow()}
+    try:
+        with connection.begin_nested():
+            connection.execute(service.insert().values(host=host, binary=binary, **first))
+    except sa.exc.IntegrityError:  # another one on this host came first
+        connection.execute(again)
 
 
 def is_first(connection: sa.Connection, host: str, binary: str, down_after: float) -> bool:

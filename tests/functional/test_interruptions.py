@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from magnum_lite.db import interruptions, migrations, quotas
+from magnum_lite.db import interruptions, migrations, quotas, services
 from magnum_lite.db.interruptions import Interrupted, again
-from magnum_lite.db.schema import quota
+from magnum_lite.db.schema import quota, service
 from magnum_lite.db.session import Database
 from tests.support import servers
 from tests.support.machine import eventually
@@ -276,3 +276,32 @@ def test_a_database_that_is_away_is_503_with_its_name(server, tmp_path):
         20,
     )
     stand.api.delete(f"/v1/clustertemplates/{made['uuid']}")
+
+
+def test_two_conductors_of_a_host_have_their_first_heartbeat_at_once(server, database):
+    second = threading.Thread(target=lambda: beat(database))
+    with database.write() as connection:
+        services.beat(connection, "host", "magnum-conductor")
+        second.start()
+        eventually("the second waits", lambda: waits_for_a_lock(server), 20)
+    second.join(20)
+    with database.write() as connection:
+        (found,) = services.every(connection)
+        connection.execute(service.delete())
+    assert found["report_count"] == 2
+
+
+def beat(database):
+    with database.write() as connection:
+        services.beat(connection, "host", "magnum-conductor")
+
+
+def waits_for_a_lock(server):
+    mysql = server.magnum.startswith("mysql")
+    with server.admin.connect() as admin:
+        found = admin.exec_driver_sql(
+            "SELECT count(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'"
+            if mysql
+            else "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        )
+        return found.scalar_one() > 0
