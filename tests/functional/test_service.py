@@ -11,16 +11,7 @@ from magnum_lite.models.stack import TAG
 from magnum_lite.orchestration.stacks import OrchestrationUnavailable
 from tests.support import global_configuration
 from tests.support.stand import Stand
-
-
-def eventually(check, work=lambda: None, seconds=60):
-    """What ``check`` gives once it is true; ``work`` is done between looks."""
-    deadline = time.monotonic() + seconds
-    while not (value := check()):
-        assert time.monotonic() < deadline, "not in time"
-        work()
-        time.sleep(0.01)
-    return value
+from tests.support.waiting import eventually
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +56,7 @@ def test_many_clusters(filed, running, count):
     template = filed.template()
     made = [filed.cluster(template, node_count=1) for _ in range(4)]
     running(count)
-    eventually(lambda: {status(filed, u) for u in made} == {"CREATE_COMPLETE"}, filed.boot)
+    eventually(lambda: {status(filed, u) for u in made} == {"CREATE_COMPLETE"}, work=filed.boot)
     assert len(filed.stacks.find(None, [TAG])) == 4
     with filed.database.read() as connection:
         assert connection.execute(sa.select(sa.func.count()).select_from(schema.authority)).scalar_one() == 8
@@ -74,7 +65,7 @@ def test_many_clusters(filed, running, count):
         filed.api.patch_json(f"/v1/clusters/{uuid}", [{"op": "replace", "path": "/node_count", "value": 2}])
     for uuid in made[2:]:
         filed.api.delete(f"/v1/clusters/{uuid}")
-    eventually(lambda: {status(filed, u) for u in made} == {"UPDATE_COMPLETE", None}, filed.boot)
+    eventually(lambda: {status(filed, u) for u in made} == {"UPDATE_COMPLETE", None}, work=filed.boot)
     assert len(filed.stacks.find(None, [TAG])) == 2
 
 
@@ -109,7 +100,7 @@ def test_a_fault_of_ours_backs_off_and_is_tried_again(filed, running, caplog):
                 schema.cluster.update().where(schema.cluster.c.lease_expires == 0.0).values(next_sync=0.0)
             )
 
-    eventually(lambda: status(filed, uuid) == "CREATE_COMPLETE", hurry)
+    eventually(lambda: status(filed, uuid) == "CREATE_COMPLETE", work=hurry)
     assert left == [0]
     with filed.database.read() as connection:
         assert connection.execute(sa.select(schema.cluster.c.attempts)).scalar_one() == 0
@@ -119,7 +110,7 @@ def test_heat_is_away_while_it_runs(filed, running):
     filed.stacks.fail_next("create", OrchestrationUnavailable("Heat does not answer."))
     uuid = filed.cluster(node_count=1)
     running()
-    eventually(lambda: status(filed, uuid) == "CREATE_COMPLETE", filed.boot)
+    eventually(lambda: status(filed, uuid) == "CREATE_COMPLETE", work=filed.boot)
 
 
 def test_it_stops(filed, running):

@@ -8,8 +8,8 @@ import pytest
 from magnum_lite.local.cloud.docker_engine import DockerEngine
 from magnum_lite.local.cloud.engine import AddressConflict, EngineAway, EngineError, Link, NodeSpec
 from magnum_lite.local.cloud.memory import MemoryEngine
-from tests.support.local_cloud import eventually
 from tests.support.outer_docker import IMAGE, outer_docker
+from tests.support.waiting import eventually
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ import uuid
 import pytest
 
 from magnum_lite.local.cloud.host import HostError, LinuxHost
-from tests.support.local_cloud import eventually
 from tests.support.outer_docker import missing
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.local
 

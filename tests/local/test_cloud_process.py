@@ -11,7 +11,7 @@ import urllib.request
 
 import pytest
 
-from tests.support.local_cloud import eventually
+from tests.support.waiting import eventually
 
 
 @pytest.fixture

@@ -8,12 +8,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import openstack
 import pytest
 
 from magnum_lite.local import claims, dockerd, host_network, processes, runtime, state, trees
+from tests.support.waiting import eventually
 
 pytestmark = [
     pytest.mark.local,
@@ -47,14 +47,6 @@ def traces_of(settings):
         for line in text.splitlines()
         if any(mark in line for mark in marks)
     ]
-
-
-def eventually(condition, seconds=120):
-    deadline = time.monotonic() + seconds
-    while not (result := condition()):
-        assert time.monotonic() < deadline, f"not in {seconds} s"
-        time.sleep(0.1)
-    return result
 
 
 def units(settings):
@@ -159,18 +151,20 @@ def test_a_second_up_changes_nothing(cloud):
 def test_a_killed_process_is_started_again(cloud, node, connect, name):
     before = units(cloud)[name]
     os.kill(before.pid, signal.SIGKILL)
-    eventually(lambda: units(cloud)[name].pid not in (0, before.pid) and units(cloud)[name].state == "ready")
+    eventually(
+        lambda: units(cloud)[name].pid not in (0, before.pid) and units(cloud)[name].state == "ready", 120
+    )
     assert units(cloud)[name].restarts == before.restarts + 1
-    eventually(lambda: dockerd.ready(cloud))
+    eventually(lambda: dockerd.ready(cloud), 120)
     node.reload()
     assert node.status == "running"  # nodes outlive every one of our processes
-    eventually(lambda: list(connect().orchestration.stacks()) == [])
+    eventually(lambda: list(connect().orchestration.stacks()) == [], 120)
 
 
 def test_up_after_the_supervisor_was_killed(cloud, node, connect):
     before = pids(cloud)
     os.kill(before["supervisor"], signal.SIGKILL)
-    eventually(lambda: not pids(cloud))
+    eventually(lambda: not pids(cloud), 120)
     runtime.up(cloud.state_dir, progress=lambda _line: None)
     after = pids(cloud)
     assert set(after) == set(before)

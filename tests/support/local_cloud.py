@@ -4,27 +4,18 @@ are set directly.
 """
 
 import json
-import time
 import uuid
 
 from webob import Request, Response
 
 from magnum_lite.local.cloud import app, memory, settings, store
+from tests.support.waiting import eventually
 
 IMAGE = settings.Image("11111111-1111-4111-8111-111111111111", "node", "node:test", "debian", 1000)
 BROKEN = settings.Image("22222222-2222-4222-8222-222222222222", "broken", "no-such-image", "debian", 0)
 QUOTAS = settings.Quotas(
     instances=4, cores=5, ram_mib=6144, volumes=3, gigabytes=10, floatingips=2, networks=4
 )
-
-
-def eventually(check, seconds=20):
-    """What ``check`` gives once it is true."""
-    deadline = time.monotonic() + seconds
-    while not (value := check()):
-        assert time.monotonic() < deadline, f"still not true after {seconds} s: {check}"
-        time.sleep(0.01)
-    return value
 
 
 class Answer:

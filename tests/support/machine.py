@@ -8,7 +8,6 @@ import signal
 import ssl
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 
 import docker
@@ -19,18 +18,12 @@ from docker.tls import TLSConfig
 
 from magnum_lite.local import runtime, service_settings
 from magnum_lite.pki.requests import client_request
+from tests.support import waiting
 
 
 def eventually(what, check, seconds, pause=0.3):
-    """The first true answer of ``check`` within ``seconds``; fails with the last one."""
-    deadline = time.monotonic() + seconds
-    while True:
-        found = check()
-        if found:
-            return found
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {seconds} s: {what}; last: {found!r}")
-        time.sleep(pause)
+    """See `waiting.eventually`."""
+    return waiting.eventually(check, seconds, what=what, pause=pause)
 
 
 class Tenant:

@@ -5,13 +5,13 @@ import os
 import signal
 import sys
 import threading
-import time
 
 import pytest
 
 from magnum_lite.local import keeper, processes, state, supervisor
 from magnum_lite.local.keeper import Condition
 from magnum_lite.local.service_unit import PlanError, Service, Task, in_order
+from tests.support.waiting import eventually
 
 SLEEP = (sys.executable, "-c", "import time; time.sleep(300)")
 
@@ -48,14 +48,6 @@ def unit(settings, name):
     except FileNotFoundError:
         return {}
     return next((each for each in units if each["name"] == name), {})
-
-
-def eventually(condition, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not (result := condition()):
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        time.sleep(0.02)
-    return result
 
 
 def ready_pid(settings, name, *, other_than=0):

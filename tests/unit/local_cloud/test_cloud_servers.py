@@ -6,7 +6,8 @@ import json
 import pytest
 
 from magnum_lite.local.cloud import boot
-from tests.support.local_cloud import BROKEN, IMAGE, eventually
+from tests.support.local_cloud import BROKEN, IMAGE
+from tests.support.waiting import eventually
 
 COMPUTE, NET = "/compute/v2.1", "/network/v2.0"
 

@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from magnum_lite.local.cloud.store import Store
-from tests.support.local_cloud import eventually
+from tests.support.waiting import eventually
 
 WRITER = """
 import sys

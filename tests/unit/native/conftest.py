@@ -5,7 +5,6 @@ import datetime as dt
 import os
 import shutil
 import subprocess
-import time
 import uuid
 
 import pytest
@@ -14,6 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from magnum_lite.pki import authority, csr, profiles
+from tests.support.waiting import eventually
 
 NOW = dt.datetime.now(dt.UTC)
 # host .1 - .2 manager .5 - .6 worker
@@ -54,15 +54,6 @@ def run(*command):
     return done.stdout.strip()
 
 
-def until(condition, what, seconds=40):
-    """Poll until true; the value."""
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
-        time.sleep(0.1)
-    return value
-
-
 class Daemon:
     """One dockerd in one namespace, ended by its own pid."""
 
@@ -84,7 +75,7 @@ class Daemon:
                 stdout=log, stderr=log, stdin=subprocess.DEVNULL,
             )  # fmt: skip
         try:
-            until(self.answers, "dockerd")
+            eventually(self.answers, what="dockerd")
         except AssertionError:
             self.stop()
             raise AssertionError(self.log.read_text()[-2000:]) from None

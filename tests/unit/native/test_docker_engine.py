@@ -4,7 +4,6 @@ import io
 import os
 import shutil
 import tarfile
-import time
 
 import pytest
 
@@ -12,6 +11,7 @@ from magnum_lite.native.docker import SwarmEngine
 from magnum_lite.native.engine import EngineRefused, EngineUnreachable
 from magnum_lite.native.tls import client_context
 from magnum_lite.pki import profiles
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.local
 
@@ -34,16 +34,9 @@ def _worker(engine):
     return next(node for node in engine.swarm_nodes() if node.role == "worker")
 
 
-def _until(condition, seconds=40):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {seconds} s"
-        time.sleep(0.2)
-
-
 def test_nodes(engine):
     engine.check()
-    _until(lambda: {node.state for node in engine.swarm_nodes()} == {"ready"})
+    eventually(lambda: {node.state for node in engine.swarm_nodes()} == {"ready"})
     nodes = {node.role: node for node in engine.swarm_nodes()}
     assert set(nodes) == {"manager", "worker"}
     manager, worker = nodes["manager"], nodes["worker"]
@@ -67,9 +60,9 @@ def test_promote_and_demote(engine):
     worker = _worker(engine)
     engine.promote(worker.id)
     engine.promote(worker.id)
-    _until(lambda: len([node for node in engine.swarm_nodes() if node.reachability == "reachable"]) == 2)
+    eventually(lambda: len([node for node in engine.swarm_nodes() if node.reachability == "reachable"]) == 2)
     engine.demote(worker.id)
-    _until(lambda: len([node for node in engine.swarm_nodes() if node.reachability]) == 1)
+    eventually(lambda: len([node for node in engine.swarm_nodes() if node.reachability]) == 1)
     assert _worker(engine).id == worker.id
 
 
@@ -133,9 +126,9 @@ def test_drain_moves_tasks_away(engine, swarm):
     worker = _worker(engine)
     running = ("ps", "-q")
     try:
-        _until(lambda: swarm.worker.docker(*running))
+        eventually(lambda: swarm.worker.docker(*running))
         assert engine.drain(worker.id) is False
-        _until(lambda: engine.drain(worker.id), 40)
+        eventually(lambda: engine.drain(worker.id))
         assert swarm.worker.docker(*running) == ""
         assert _worker(engine).availability == "drain"
     finally:
@@ -145,21 +138,21 @@ def test_drain_moves_tasks_away(engine, swarm):
 def test_a_manager_leaves_raft_before_it_is_removed(engine, swarm):
     worker = _worker(engine)
     engine.promote(worker.id)
-    _until(lambda: len([node for node in engine.swarm_nodes() if node.reachability == "reachable"]) == 2)
+    eventually(lambda: len([node for node in engine.swarm_nodes() if node.reachability == "reachable"]) == 2)
     assert engine.remove(worker.id) is False
-    _until(lambda: engine.remove(worker.id))
+    eventually(lambda: engine.remove(worker.id))
     assert [node.role for node in engine.swarm_nodes()] == ["manager"]
     assert engine.remove(worker.id) is True
     swarm.worker.docker("swarm", "leave", "--force")
     swarm.join()
-    _until(lambda: [node.state for node in engine.swarm_nodes() if node.role == "worker"] == ["ready"])
+    eventually(lambda: [node.state for node in engine.swarm_nodes() if node.role == "worker"] == ["ready"])
 
 
 def test_remove_a_node_that_is_dead(engine, swarm):
     """Last: the worker does not come back."""
     worker = _worker(engine)
     swarm.worker.stop()
-    _until(lambda: _worker(engine).state == "down")
+    eventually(lambda: _worker(engine).state == "down")
     assert engine.drain(worker.id) is True
     assert engine.remove(worker.id) is True
     assert [node.role for node in engine.swarm_nodes()] == ["manager"]
