@@ -7,7 +7,6 @@ from magnum_lite.models import renewal
 
 _DAY = 86400.0
 _NAMED = 3
-KEYS = ("ca", "ca_rotation", "node_certificates")
 
 
 def look(work: Work) -> tuple[dict[str, str], bool]:
