@@ -115,11 +115,15 @@ def test_a_legacy_engine_fails_what_it_was_at(start, tmp_path):
 
 
 def test_two_may_take_one_name_at_once(start):
-    _, stacks = start(race=0.3)
-    made = []
-    threads = [
-        threading.Thread(target=lambda: made.append(stacks.create(ONE, request("bay")))) for _ in range(2)
-    ]
+    _, stacks = start(race=2.0)
+    assert stacks.count(ONE) == 0  # and logged in, so that nothing but the race takes time
+    made, both = [], threading.Barrier(2)
+
+    def make():
+        both.wait()
+        made.append(stacks.create(ONE, request("bay")))
+
+    threads = [threading.Thread(target=make) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
