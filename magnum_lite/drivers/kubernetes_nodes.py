@@ -14,7 +14,8 @@ GROUP_LABEL, ROLE_LABEL = "magnum.openstack.org/nodegroup", "magnum.openstack.or
 ROLE_PREFIX = "node-role.kubernetes.io/"
 CONTROL_PLANE = "control-plane"
 TAINT = "taint:"
-_AWAY = {NodeState.LEAVING.value, NodeState.GONE.value, NodeState.FAILED.value}
+_LOST = {NodeState.GONE.value, NodeState.FAILED.value}
+_AWAY = {NodeState.LEAVING.value, *_LOST}
 _TURN = 30.0  # seconds that a master has for its restart
 _VALUE = 63  # of a label: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/
 
@@ -113,14 +114,17 @@ def first_inside(members: Sequence[Row]) -> Row | None:
 
 
 def instructions(node: Row, members: Sequence[Row]) -> dict[str, Any]:
-    """A master outside: whether etcd begins with it, or whom it joins. All: where masters are."""
+    """A master outside: whether etcd begins with it, or whom it joins and who may be a member of it besides.
+    All: where masters are.
+    """
     masters = [m for m in members if m["role"] == MASTER and m["state"] not in _AWAY and m["address"]]
     inside = [m for m in masters if m["engine_id"]]
     out: dict[str, Any] = {"masters": [m["address"] for m in inside]} if inside else {}
     if node["role"] != MASTER or node["engine_id"]:
         return out
     if inside:
-        return out | {"join_etcd": [m["address"] for m in inside]}
+        peers = [m["address"] for m in members if m["role"] == MASTER and m["state"] not in _LOST]
+        return out | {"join_etcd": [m["address"] for m in inside], "etcd_peers": [p for p in peers if p]}
     first = min(masters, key=lambda m: int(m["index"]), default=None)
     return out | ({"init_etcd": True} if first is not None and first["uuid"] == node["uuid"] else {})
 

@@ -71,8 +71,9 @@ def test_three_masters_join_one_etcd(stand, make):
     began = [name for name, node in nodes.items() if any("init_etcd" in told for told in node.told)]
     assert began == ["master-0"]
     for other in ("master-1", "master-2"):
-        joined = next(told["join_etcd"] for told in nodes[other].told if "join_etcd" in told)
-        assert joined
+        told = next(told for told in nodes[other].told if "join_etcd" in told)
+        assert told["join_etcd"]
+        assert set(told["join_etcd"]) < set(told["etcd_peers"]), "it learns of members that are on their way"
     stand.boot()
     assert len(nodes["worker-0"].told[-1]["masters"]) == 3
 

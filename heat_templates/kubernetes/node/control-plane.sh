@@ -10,18 +10,24 @@ CIPHERS=TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_RSA_WITH_AES_128_GCM_S
 CONTROLLERS='*,-certificatesigningrequest-signing-controller,-certificatesigningrequest-approving-controller,-bootstrap-signer-controller,-token-cleaner-controller'
 peer=https://$ADDRESS:2380
 
-# A member joins as a learner, which votes only once it has all data: the others lose no quorum meanwhile.
-if [ -e "$KUBE/etcd.joined" ]; then
+# A member joins as a learner, which votes only once it has all data: the others lose no quorum meanwhile. Until it has
+# begun, each try asks anew who there is. Members that are there tell, by $others: a learner does not.
+others=$(jq -r '.join_etcd // [] | map("https://\(.):2379") | join(",")' "$1")
+if [ -d /var/lib/etcd/member ] && [ -s "$KUBE/etcd.joined" ]; then
     read -r state cluster < "$KUBE/etcd.joined"
 elif jq -e .init_etcd "$1" > /dev/null; then
     cluster=$HOST=$peer state=new
 else
-    others=$(jq -r '.join_etcd | map("https://\(.):2379") | join(",")' "$1")
     members=$(etcd_members "$others")
-    if ! grep -q "$peer" <<< "$members"; then
+    # One learns at a time, and who votes counts: a master that failed on its way in is in nobody's way.
+    while IFS='=' read -r id url; do
+        jq -e --arg url "$url" '.etcd_peers | all("https://\(.):2380" != $url)' "$1" > /dev/null || continue
+        etcdctl --endpoints "$others" member remove "$id" > /dev/null
+    done < <(awk -F ', ' '{print $1 "=" $4}' <<< "$members")
+    if ! grep -qF ", $peer, " <<< "$members"; then
         etcdctl --endpoints "$others" member add "$HOST" --learner --peer-urls "$peer" > /dev/null
-        members=$(etcd_members "$others")
     fi
+    members=$(etcd_members "$others")
     cluster=$(awk -F ', ' -v me="$HOST" '{print ($3 == "" ? me : $3) "=" $4}' <<< "$members" | paste -sd,)
     state=existing
 fi
@@ -34,10 +40,21 @@ unit etcd --name "$HOST" --data-dir /var/lib/etcd --listen-client-urls "https://
     --cert-file "$PKI/etcd-server.pem" --key-file "$PKI/etcd-server.key" --peer-client-cert-auth \
     --peer-trusted-ca-file "$PKI/ca-etcd.pem" --peer-cert-file "$PKI/etcd-peer.pem" --peer-key-file "$PKI/etcd-peer.key" \
     --listen-metrics-urls http://127.0.0.1:2381 --auto-compaction-retention 1h --quota-backend-bytes 4294967296 --tls-min-version TLS1.2
-for _ in {1..60}; do
-    etcd_promote && break
-    sleep 1
-done
+
+# votes: true once this master's member does, which is asked for until the others find that it has all data.
+votes() {
+    local id
+    members=$(etcd_members "$others") || return 1
+    id=$(awk -F ', ' -v peer="$peer" '$4 == peer && $6 == "true" {print $1}' <<< "$members")
+    [ -z "$id" ] || etcdctl --endpoints "$others" member promote "$id" > /dev/null 2> "$KUBE/etcd.promotion"
+}
+if [ -n "$others" ]; then
+    for try in {1..90}; do
+        if votes; then break; fi
+        [ "$try" -lt 90 ] || { echo 'the others do not let this member of etcd vote:' && cat "$KUBE/etcd.promotion"; exit 1; } >&2
+        sleep 1
+    done
+fi
 
 jq -n --rawfile key "$PKI/secret-encryption" '{apiVersion: "apiserver.config.k8s.io/v1", kind: "EncryptionConfiguration", resources: [
     {resources: ["secrets"], providers: [{secretbox: {keys: [{name: "key1", secret: ($key | rtrimstr("\n"))}]}}, {identity: {}}]}]}' > "$KUBE/encryption.json"

@@ -6,6 +6,7 @@ set -euo pipefail
 . /etc/magnum-lite/node.env
 SHELF=/opt/magnum-lite/mirror
 export CONTAINERD_SUPPRESS_DEPRECATION_WARNINGS=true # ctr tells of cgroup v1 at each call
+export http_proxy=$TENANT_HTTP_PROXY https_proxy=$TENANT_HTTPS_PROXY no_proxy=$TENANT_NO_PROXY
 work=$(mktemp -d -p /var/tmp)
 trap 'rm -rf "$work"' EXIT
 
@@ -18,7 +19,10 @@ elif [ -n "$KUBE_MIRROR" ]; then
 else
     exit 0
 fi
-get "$from/index.txt" "$work/index" 2> /dev/null || exit 0
+code=0
+get "$from/index.txt" "$work/index" 2> "$work/why" || code=$?
+[ "$code" -ne 22 ] || exit 0 # a mirror without images says 404
+[ "$code" -eq 0 ] || { cat "$work/why" >&2; exit 1; }
 while read -r file nodes reference; do
     case $nodes in every | addon) ;; *) continue ;; esac
     [ -z "$(/opt/kubernetes/bin/ctr --namespace k8s.io images list --quiet "name==$reference")" ] || continue

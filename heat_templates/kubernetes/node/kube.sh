@@ -23,43 +23,36 @@ unit() {
     shift
     mkdir -p "$KUBE/units"
     echo "ARGS=\"$*\"" > "$file.new"
-    if cmp -s "$file.new" "$file" && systemctl is-active --quiet "kubernetes@$name"; then return; fi
+    if [ "$name" = containerd ]; then proxies >> "$file.new"; fi
+    if cmp -s "$file.new" "$file" && systemctl is-active --quiet "kubernetes@$name"; then
+        rm "$file.new"
+        return
+    fi
     mv "$file.new" "$file"
     systemctl enable --quiet "kubernetes@$name"
     systemctl restart "kubernetes@$name"
 }
 
-# proxied NAME: the tenant's proxies, for one that pulls images. Nothing of the bay's own goes through them.
-proxied() {
-    local dir=/etc/systemd/system/kubernetes@$1.service.d
+# proxies: the tenant's, as lines of systemd's EnvironmentFile, for what pulls images: from its first start on.
+# Nothing of the bay's own goes through them.
+proxies() {
     [ -n "$TENANT_HTTP_PROXY$TENANT_HTTPS_PROXY" ] || return 0
-    mkdir -p "$dir"
     jq -nr --arg http "$TENANT_HTTP_PROXY" --arg https "$TENANT_HTTPS_PROXY" \
         --arg near "${TENANT_NO_PROXY:+$TENANT_NO_PROXY,}localhost,127.0.0.1,.svc,.cluster.local,$PODS_CIDR,$SERVICE_RANGE" '
-        "[Service]", ({HTTP_PROXY: $http, HTTPS_PROXY: $https, NO_PROXY: $near} | to_entries[] |
-        "Environment=" + ("\(.key)=\(.value)" | gsub("%"; "%%") | tojson))' > "$dir/proxy.conf"
-    systemctl daemon-reload
+        {HTTP_PROXY: $http, HTTPS_PROXY: $https, NO_PROXY: $near} | to_entries[] | "\(.key)=\(.value | tojson)"'
 }
 
 etcdctl() { timeout 20 "$BIN/etcdctl" --cacert "$PKI/ca-etcd.pem" --cert "$PKI/etcd-client.pem" --key "$PKI/etcd-client.key" "$@"; }
-# etcd_members ENDPOINTS: a line each: id, status, name, peer URL, client URL, is learner
+# etcd_members ENDPOINTS: a line each: id, status, name, peer URL, client URL, is learner. Of those who vote only: a
+# learner says nothing of others.
 etcd_members() { etcdctl --endpoints "$1" member list; }
-
-# etcd_promote: true once this master's member votes.
-etcd_promote() {
-    local members id
-    members=$(etcd_members https://127.0.0.1:2379 2> /dev/null) || return 1
-    id=$(awk -F ', ' -v url="https://$ADDRESS:2380" '$4 == url && $6 == "true" {print $1}' <<< "$members")
-    [ -n "$id" ] || return 0
-    etcdctl --endpoints "$(awk -F ', ' '$6 == "false" {print $5}' <<< "$members" | paste -sd,)" member promote "$id" > /dev/null 2>&1
-}
 
 # etcd_remove NAME: the member of a master that is gone or goes.
 etcd_remove() {
     local members id
     members=$(etcd_members https://127.0.0.1:2379) || return 1
     id=$(awk -F ', ' -v name="$1" '$3 == name {print $1}' <<< "$members")
-    [ -z "$id" ] || etcdctl --endpoints "$(awk -F ', ' '$2 == "started" {print $5}' <<< "$members" | paste -sd,)" member remove "$id" > /dev/null
+    [ -z "$id" ] || etcdctl --endpoints https://127.0.0.1:2379 member remove "$id" > /dev/null
 }
 
 api_ready() {

@@ -54,26 +54,30 @@ coe_masters() {
 coe_node() { timeout 20 "$BIN/kubectl" --kubeconfig "$KUBE/kubelet.conf" get node "$HOST" --output json 2> /dev/null; }
 coe_inside() { itself && [ -e "$KUBE/kubelet.conf" ] && coe_node | jq -e '.status.conditions[]? | select(.type == "Ready" and .status == "True")' > /dev/null; }
 
-# coe_facts: what a report says of it, as one JSON object.
+# coe_facts: what a report says of it, as one JSON object. Nodes come through a pipe: of a large cluster they are more
+# than a command line holds.
 coe_facts() {
-    local serial='' trust='' addons='' nodes='[]' node
+    local serial='' trust='' addons=''
     itself
     if [ "$ROLE" = master ] && [ -e "$KUBE/admin.conf" ]; then
         serial=$(timeout 10 openssl s_client -connect 127.0.0.1:6443 < /dev/null 2> /dev/null | openssl x509 -noout -serial 2> /dev/null | cut -d= -f2)
         trust=$(tr -d '\n' < "$PKI/ca-cluster.pem" | sha256sum | cut -d' ' -f1)
         addons=$(cat "$STATE/addons" 2> /dev/null)
-        nodes=$(admin get nodes --output json 2> /dev/null | jq -c '[.items[] | {id: .metadata.name, hostname: .metadata.name,
-            state: (if any(.status.conditions[]?; .type == "Ready" and .status == "True") then "ready" else "down" end),
-            availability: (if .spec.unschedulable then "drain" else "active" end), role: "", labels: (.metadata.labels // {})}]')
     fi
-    node=$(coe_node)
-    jq -cn --argjson node "${node:-null}" --argjson nodes "${nodes:-[]}" --arg role "$ROLE" --arg host "$HOST" --arg serial "$serial" --arg trust "$trust" \
-        --arg addons "$addons" --arg api "$(api_ready)" --arg etcd "$ETCD_VERSION" '
-        any($node.status.conditions[]?; .type == "Ready" and .status == "True") as $ready | ($node.status.nodeInfo // {}) as $info |
-        {healthy: ($ready and $api == "ok"), versions: {kubernetes: $info.kubeletVersion, containerd: $info.containerRuntimeVersion, kernel: $info.kernelVersion, os: $info.osImage}}
+    {
+        coe_node
+        [ -z "$trust" ] || admin get nodes --output json 2> /dev/null
+    } | jq -cs --arg role "$ROLE" --arg host "$HOST" --arg serial "$serial" --arg trust "$trust" --arg addons "$addons" \
+        --arg api "$(api_ready)" --arg etcd "$ETCD_VERSION" '
+        def ready: any(.status.conditions[]?; .type == "Ready" and .status == "True");
+        (map(select(.kind == "Node"))[0]) as $node | ($node.status.nodeInfo // {}) as $info |
+        {healthy: (($node | ready) and $api == "ok"), versions: {kubernetes: $info.kubeletVersion, containerd: $info.containerRuntimeVersion, kernel: $info.kernelVersion, os: $info.osImage}}
         + (if $node then {engine_id: $host} else {} end)
-        + (if $role == "master" then {engine_nodes: $nodes, served: {server: $serial, trust: $trust, addons: $addons}, versions: {kubernetes: $info.kubeletVersion,
-            containerd: $info.containerRuntimeVersion, etcd: $etcd, kernel: $info.kernelVersion, os: $info.osImage}} else {} end)'
+        + (if $role == "master" then {served: {server: $serial, trust: $trust, addons: $addons},
+            engine_nodes: [.[] | select(.kind == "List") | .items[] | {id: .metadata.name, hostname: .metadata.name, role: "",
+                state: (if ready then "ready" else "down" end), availability: (if .spec.unschedulable then "drain" else "active" end),
+                labels: (.metadata.labels // {})}]} else {} end)
+        | if $role == "master" then .versions.etcd = $etcd else . end'
 }
 
 # coe_leave: out of the cluster for good; a master's member of etcd first, while it can still say so.

@@ -8,7 +8,7 @@ here=$(dirname "$(readlink -f "$0")")
 bash "$here/host.sh"
 if [ -e /sys/fs/cgroup/cgroup.controllers ]; then version=2; else version=1; fi
 driver=${CGROUP_DRIVER:-$([ "$version" = 2 ] && echo systemd || echo cgroupfs)}
-mtu=$(($(cat "/sys/class/net/$(ip -json route show default | jq -r '.[0].dev')/mtu") - 50)) # VXLAN's header
+mtu=$(ip -json address show to "$ADDRESS/32" | jq -e 'map(select(.mtu))[0].mtu - 50') # VXLAN's header
 
 containerd() {
     mkdir -p /etc/containerd/certs.d /etc/cni/net.d
@@ -44,9 +44,13 @@ EOF
         printf '[host."http://%s"]\n  capabilities = ["pull", "resolve"]\n' "$registry" > "/etc/containerd/certs.d/$registry/hosts.toml"
     done
     unit containerd --config /etc/containerd/config.toml
-    proxied containerd
-    for _ in {1..60}; do "$BIN/ctr" version > /dev/null 2>&1 && break; sleep 0.5; done
-    bash "$here/images.sh"
+    for _ in {1..120}; do
+        if "$BIN/ctr" version > /dev/null 2>&1; then exec bash "$here/images.sh"; fi
+        sleep 0.5
+    done
+    echo 'containerd does not answer' >&2
+    journalctl --unit kubernetes@containerd --no-pager --lines 30 --output cat
+    exit 1
 }
 
 kubelet() {

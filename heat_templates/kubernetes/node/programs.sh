@@ -26,7 +26,7 @@ address() {
 # fetch PATH SUMS FILE: the file PATH of the mirror as FILE, if it is what the file SUMS says.
 fetch() {
     local name=${1##*/} sum
-    curl --fail --silent --show-error --location --retry 5 --retry-connrefused --max-time 1200 \
+    curl --fail --fail-early --silent --show-error --location --retry 5 --retry-connrefused --max-time 1200 \
         --output "$3" "$(address "$1")" --output "$3.sums" "$(address "$2")" || return 1
     sum=$(awk -v name="$name" 'NF == 1 || $2 == name || $2 == "*" name {print $1; exit}' "$3.sums")
     if [ "$(sha256sum < "$3" | cut -d' ' -f1)" != "$sum" ]; then
