@@ -6,6 +6,7 @@ Standard library only, of Python 3.7 or newer.
 
 import asyncio
 import random
+import socket
 import sys
 from pathlib import Path
 from typing import Optional, Tuple  # noqa: UP035  Python 3.7
@@ -33,12 +34,20 @@ async def connect() -> "Optional[Both]":  # noqa: UP045
             continue
         if address not in well:
             well.append(address)
+        watch(found[1].get_extra_info("socket"))
         return found
     return None
 
 
-async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """One direction, until it ends."""
+def watch(line: socket.socket) -> None:
+    """A master that vanished is noticed within 12 s, sooner than nodes without a word count as lost."""
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (("KEEPIDLE", 6), ("KEEPINTVL", 2), ("KEEPCNT", 3), ("USER_TIMEOUT", 12000)):
+        line.setsockopt(socket.IPPROTO_TCP, getattr(socket, f"TCP_{name}"), value)
+
+
+async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    """One direction, until it ends; whether that was its end and no fault."""
     try:
         while True:
             data = await reader.read(CHUNK)
@@ -49,17 +58,22 @@ async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
         if writer.can_write_eof():
             writer.write_eof()
     except OSError:
-        pass
+        return False
+    return True
 
 
 async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """One connection."""
     found = await connect()
     if found is not None:
-        both = [asyncio.ensure_future(pump(reader, found[1])), asyncio.ensure_future(pump(found[0], writer))]
+        asked = asyncio.ensure_future(pump(reader, found[1]))
+        told = asyncio.ensure_future(pump(found[0], writer))
+        await asyncio.wait((asked, told), return_when=asyncio.FIRST_COMPLETED)
         # An answer may go on after the question has ended, but not the reverse: the API has said all.
-        await both[1]
-        both[0].cancel()
+        if not told.done() and asked.result():
+            await told
+        asked.cancel()
+        told.cancel()
         found[1].close()
     writer.close()
 
