@@ -35,10 +35,13 @@ fetch() {
     fi
 }
 
+# put NAME: what was fetched as NAME, in its place; moved, as it is large.
+put() { chmod 755 "$work/$1" && mv "$work/$1" "$BIN/$1"; }
+
 # program NAME: one of Kubernetes' own.
 program() {
     local path=dl.k8s.io/release/$KUBE_TAG/bin/linux/amd64/$1
-    fetch "$path" "$path.sha256" "$work/$1" && install -m 755 "$work/$1" "$BIN/$1"
+    fetch "$path" "$path.sha256" "$work/$1" && put "$1"
 }
 
 # archive PATH SUMS DIR STRIP [MEMBER...]: what is in an archive, into DIR.
@@ -50,7 +53,7 @@ archive() {
 
 runc() {
     local path=github.com/opencontainers/runc/releases/download/$RUNC_VERSION
-    fetch "$path/runc.amd64" "$path/runc.sha256sum" "$work/runc" && install -m 755 "$work/runc" "$BIN/runc"
+    fetch "$path/runc.amd64" "$path/runc.sha256sum" "$work/runc" && put runc
 }
 
 pids=()
