@@ -4,6 +4,7 @@ import functools
 import hashlib
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from magnum_lite import paths
 from magnum_lite.drivers import user_data
@@ -77,18 +78,25 @@ def image(reference: str, prefix: str) -> str:
     return f"{prefix.rstrip('/')}/{reference.rpartition('/')[2]}" if prefix else reference
 
 
-def addons(spec: ClusterSpec) -> dict[str, str]:
-    """Manifests of what every cluster has: network, DNS, metrics, roles, the default StorageClass; ``digest``
-    names them.
+def addons(spec: ClusterSpec) -> dict[str, Any]:
+    """``manifests`` of what every cluster has: network, DNS, metrics, roles, the default StorageClass; ``apis``:
+    deployment in kube-system → manifest of the part of the API that it serves; ``digest`` names all of it.
     """
     prefix = labels.value_of(spec.labels, "container_infra_prefix") or ""
     text = _texts().replace("%PODS_CIDR%", labels.value_of(spec.labels, "pods_network_cidr") or "")
     text = text.replace("%DNS_IP%", service_address(spec, 10)).replace("%DNS_DOMAIN%", "cluster.local")
     text = _IMAGE.sub(lambda found: found[1] + image(found[2], prefix), text)
-    return {"manifests": text, "digest": hashlib.sha256(text.encode()).hexdigest()}
+    all_of_it = "\0".join((text, *(part for pair in sorted(_apis().items()) for part in pair)))
+    return {"manifests": text, "apis": _apis(), "digest": hashlib.sha256(all_of_it.encode()).hexdigest()}
 
 
 @functools.cache
 def _texts() -> str:
     found = sorted((paths.heat_templates() / "kubernetes" / "addons").glob("*.yaml"))
     return "\n---\n".join(path.read_text() for path in found)
+
+
+@functools.cache
+def _apis() -> Mapping[str, str]:
+    found = (paths.heat_templates() / "kubernetes" / "addons" / "apis").glob("*.yaml")
+    return {path.stem: path.read_text() for path in found}

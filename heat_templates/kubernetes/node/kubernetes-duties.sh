@@ -6,12 +6,7 @@ coe_obey() {
     local id
     coe_masters "$1"
     [ "$ROLE" = master ] || return 0
-    if jq -e .addons.manifests "$1" > /dev/null; then
-        jq -r .addons.manifests "$1" > "$STATE/addons.yaml"
-        if admin apply --server-side --force-conflicts --filename "$STATE/addons.yaml" > /dev/null; then
-            jq -r .addons.digest "$1" > "$STATE/addons"
-        fi
-    fi
+    if jq -e .addons.manifests "$1" > /dev/null; then coe_addons "$1"; fi
     for id in $(jq -r '.set_labels // {} | keys[] | select(test("^[a-z0-9-]+$"))' "$1"); do
         jq -c --arg id "$id" '{metadata: {labels: (.set_labels[$id] | with_entries(select(.key | startswith("taint:") | not)))}}' "$1" > "$STATE/patch.json"
         admin patch node "$id" --type merge --patch-file "$STATE/patch.json" > /dev/null || true
@@ -27,4 +22,20 @@ coe_obey() {
         etcd_remove "$id" || continue # the node goes last: that it is gone says that its member is
         admin delete node "$id" --ignore-not-found > /dev/null || true
     done
+}
+
+# coe_addons FILE: applies the cluster's add-ons. What a deployment of them serves of the API follows once that is there:
+# a part of the API that nobody serves holds up the end of every namespace.
+coe_addons() {
+    local digest name
+    digest=$(jq -r .addons.digest "$1")
+    if [ "$(cat "$STATE/addons.applied" 2> /dev/null)" != "$digest" ]; then
+        jq -r .addons.manifests "$1" | admin apply --server-side --force-conflicts --filename - > /dev/null || return
+        echo "$digest" > "$STATE/addons.applied"
+    fi
+    for name in $(jq -r '.addons.apis // {} | keys[] | select(test("^[a-z0-9-]+$"))' "$1"); do
+        [ "$(admin --namespace kube-system get deployment "$name" --output 'jsonpath={.status.availableReplicas}')" -gt 0 ] 2> /dev/null || return
+        jq -r --arg name "$name" '.addons.apis[$name]' "$1" | admin apply --server-side --force-conflicts --filename - > /dev/null || return
+    done
+    echo "$digest" > "$STATE/addons"
 }

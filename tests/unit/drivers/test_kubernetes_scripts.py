@@ -140,6 +140,32 @@ def test_a_master_tells_of_more_nodes_than_a_command_line_holds(node):
     assert told["engine_nodes"][8]["labels"] == labels
 
 
+def test_a_part_of_the_api_follows_who_serves_it(node):
+    """Deletion of namespaces waits for every part of the API that nobody serves."""
+    kubectl = """#!/bin/bash
+        case $* in
+            *' apply '*) cat >> /etc/applied ;;
+            *' get deployment metrics-server '*) cat /etc/available ;;
+        esac
+    """
+    order = {"addons": {"manifests": "all;", "apis": {"metrics-server": "api;"}, "digest": "d1"}}
+    (node.etc / "order.json").write_text(json.dumps(order))
+
+    def beat(available):
+        (node.etc / "available").write_text(available)
+        node(
+            'set -uo pipefail; STATE=/etc; . "$here/kubernetes.sh"; . "$here/kubernetes-duties.sh"; '
+            "coe_obey /etc/order.json",
+            programs={"kubectl": kubectl}.items(),
+        )
+        told = node.etc / "addons"
+        return (node.etc / "applied").read_text().replace("\n", ""), told.read_text() if told.exists() else ""
+
+    assert beat("") == ("all;", "")
+    assert beat("0") == ("all;", ""), "what is applied is not applied again"
+    assert beat("1") == ("all;api;", "d1\n")
+
+
 @pytest.fixture
 def master(node):
     """``master(order)``: control-plane.sh; what etcd's members are then."""
