@@ -1,11 +1,10 @@
 """A mirror, a registry and bays of real Kubernetes.
 
-Cold (nothing built), all of this is skipped, unless MAGNUM_LITE_KUBERNETES=full, which builds it: that is
-``make test-kubernetes``. Warm, the short form runs; what is marked ``full`` needs MAGNUM_LITE_KUBERNETES=full.
+Cold (nothing built), all of this is skipped. Warm, each check runs the short form; what is marked ``long`` is
+for ``make test-kubernetes``, which builds the mirror first.
 """
 
 import contextlib
-import os
 import time
 
 import pytest
@@ -15,29 +14,30 @@ from magnum_lite.local.demo import debian_programs, registry
 from magnum_lite.local.demo import mirror as serving
 from magnum_lite.local.demo.pushing import push
 from tests.kubernetes.building import mirror, recipes
+from tests.kubernetes.building.compiler import BuildError
 from tests.kubernetes.kubectl import Kubectl, write_config
 
-FULL = os.environ.get("MAGNUM_LITE_KUBERNETES") == "full"
 OLD, NEW = recipes.VERSIONS
 
 
 def pytest_collection_modifyitems(items):
-    """Everything here is Kubernetes; the long ones only when asked for."""
-    skip = pytest.mark.skip(reason="long: make test-kubernetes runs it")
+    """Everything here is Kubernetes."""
     for item in items:
         if "tests/kubernetes/" in item.nodeid:
             item.add_marker(pytest.mark.kubernetes)
             item.add_marker(pytest.mark.local)
-            if "full" in item.keywords and not FULL:
-                item.add_marker(skip)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def built():
     """The mirror's directory. Before anything else: without it no cloud is started."""
-    if not FULL and not mirror.path().exists():
+    try:
+        where = mirror.path()
+    except BuildError as error:
+        pytest.skip(f"Kubernetes can't be built on this machine: {error}")
+    if not where.exists():
         pytest.skip("Kubernetes is not built on this machine: make kubernetes-mirror (Go; about an hour)")
-    return mirror.built()
+    return where
 
 
 @pytest.fixture(scope="package")

@@ -10,7 +10,7 @@ from tests.kubernetes.conftest import NEW, OLD
 from tests.kubernetes.visiting import Visitor
 from tests.support.machine import eventually
 
-pytestmark = [pytest.mark.full, pytest.mark.timeout(3000)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(3000)]
 LABELS = {"app": "page"}
 SCRIPT = "mkdir -p /tmp/www && echo hello > /tmp/www/index.html && exec httpd -f -p 8080 -h /tmp/www"
 

@@ -51,7 +51,7 @@ def test_nobody(bay, tenant, tmp_path):
         assert answer.status_code == 401, (path, answer.text)
 
 
-@pytest.mark.full
+@pytest.mark.long
 def test_another_bays_certificate(as_user, make_bay, tenant):
     other = make_bay("kube-other", workers=1)
     key, certificate, _ = tenant.sign(other["uuid"])

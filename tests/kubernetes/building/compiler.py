@@ -21,6 +21,7 @@ from tests.kubernetes.building.recipes import Unit
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "magnum-lite"
 KEPT = CACHE / "kubernetes-programs"
+_ITS_OWN_PLACE = "/usr/local/go/bin"  # where Go's guide puts it, which is in nobody's PATH by itself
 _RECIPE = "2"  # raise it when the same recipes make something else
 _STAGED = re.compile(r"^\s*(?:replace )?(k8s\.io/\S+) => \./staging/", re.MULTILINE)
 _REQUIRED = re.compile(r"^\s*(?:require )?(\S+/\S+) (v\d\S*)(?: // indirect)?$", re.MULTILINE)
@@ -52,9 +53,9 @@ def compiled(unit: Unit) -> Path:
 
 def toolchain() -> str:
     """The compiler's version. Raises BuildError when there is none."""
-    if shutil.which("go") is None:
+    if shutil.which("go", path=_environment()["PATH"]) is None:
         raise BuildError("Go is not installed here: https://go.dev/doc/install")
-    return _run(("go", "env", "GOVERSION"), Path.cwd(), dict(os.environ)).strip()
+    return _run(("go", "env", "GOVERSION"), Path.cwd(), _environment()).strip()
 
 
 def source(module: str, version: str) -> Path:
@@ -166,11 +167,15 @@ def _seccomp() -> dict[str, str]:
 def _environment() -> dict[str, str]:
     """Go's caches and proxy are the machine's, but what it compiled stays with our cache."""
     kept = {"GOFLAGS": "-mod=mod -buildvcs=false", "GOCACHE": str(CACHE / "go-build"), "GOWORK": "off"}
-    return {**os.environ, **kept, "GOOS": "linux", "GOARCH": "amd64"}
+    path = f"{os.environ.get('PATH', os.defpath)}:{_ITS_OWN_PLACE}"
+    return {**os.environ, **kept, "PATH": path, "GOOS": "linux", "GOARCH": "amd64"}
 
 
 def _run(command: tuple[str, ...], where: Path, environment: dict[str, str]) -> str:
-    done = subprocess.run(command, cwd=where, env=environment, capture_output=True, text=True, check=False)
+    program = shutil.which(command[0], path=environment["PATH"]) or command[0]
+    done = subprocess.run(
+        (program, *command[1:]), cwd=where, env=environment, capture_output=True, text=True, check=False
+    )
     if done.returncode != 0:
         raise BuildError(f"{' '.join(command[:3])} …: {(done.stderr or done.stdout).strip()[-3000:]}")
     return done.stdout
