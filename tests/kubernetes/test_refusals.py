@@ -114,8 +114,8 @@ def test_etcd_is_closed_to_all_but_the_api(bay, machine, tenant, worker):
     pki = "/etc/kubernetes/pki"
     for own in ((), ("--cert", f"{pki}/kubelet.pem", "--key", f"{pki}/kubelet.key")):
         code, said = machine.inside(worker["server_id"], "curl", "-sSk", "-m", "5", *own, address)
-        assert code != 0, said
-        assert "alert" in said or "SSL" in said or "refused" in said, said
+        # A handshake that fails; or, as TLS 1.3 has it, a connection that is cut off right after.
+        assert code in {35, 55, 56}, (code, said)
     own = ("--cert", f"{pki}/etcd-client.pem", "--key", f"{pki}/etcd-client.key")
     trust = ("--cacert", f"{pki}/ca-etcd.pem")
     code, said = machine.inside(
