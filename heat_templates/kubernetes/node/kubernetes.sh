@@ -29,6 +29,7 @@ coe_start() { bash "$here/programs.sh" && bash "$here/node.sh" containerd; }
 # coe_enter FILE: into the cluster, as the door's answer in FILE says; fails if it does not say yet.
 coe_enter() {
     [ -s "$1" ] || return 1
+    if systemctl is-active --quiet kubernetes@kubelet && [ "$(api_ready)" = ok ]; then return; fi # soon Ready
     if [ "$ROLE" = master ]; then
         jq -e '.init_etcd or .join_etcd' "$1" > /dev/null || [ -e "$KUBE/etcd.joined" ] || return 1
         bash "$here/control-plane.sh" "$1" || return 1
@@ -51,7 +52,7 @@ coe_masters() {
 }
 
 # coe_node: the node as the API has it, JSON.
-coe_node() { timeout 20 "$BIN/kubectl" --kubeconfig "$KUBE/kubelet.conf" get node "$HOST" --output json 2> /dev/null; }
+coe_node() { api kubelet "/api/v1/nodes/$HOST"; }
 coe_inside() { itself && [ -e "$KUBE/kubelet.conf" ] && coe_node | jq -e '.status.conditions[]? | select(.type == "Ready" and .status == "True")' > /dev/null; }
 
 # coe_facts: what a report says of it, as one JSON object. Nodes come through a pipe: of a large cluster they are more
@@ -66,7 +67,7 @@ coe_facts() {
     fi
     {
         coe_node
-        [ -z "$trust" ] || admin get nodes --output json 2> /dev/null
+        [ -z "$trust" ] || api admin /api/v1/nodes
     } | jq -cs --arg role "$ROLE" --arg host "$HOST" --arg serial "$serial" --arg trust "$trust" --arg addons "$addons" \
         --arg api "$(api_ready)" --arg etcd "$ETCD_VERSION" '
         def ready: any(.status.conditions[]?; .type == "Ready" and .status == "True");
@@ -74,7 +75,7 @@ coe_facts() {
         {healthy: (($node | ready) and $api == "ok"), versions: {kubernetes: $info.kubeletVersion, containerd: $info.containerRuntimeVersion, kernel: $info.kernelVersion, os: $info.osImage}}
         + (if $node then {engine_id: $host} else {} end)
         + (if $role == "master" then {served: {server: $serial, trust: $trust, addons: $addons},
-            engine_nodes: [.[] | select(.kind == "List") | .items[] | {id: .metadata.name, hostname: .metadata.name, role: "",
+            engine_nodes: [.[] | select(.kind == "NodeList") | .items[] | {id: .metadata.name, hostname: .metadata.name, role: "",
                 state: (if ready then "ready" else "down" end), availability: (if .spec.unschedulable then "drain" else "active" end),
                 labels: (.metadata.labels // {})}]} else {} end)
         | if $role == "master" then .versions.etcd = $etcd else . end'

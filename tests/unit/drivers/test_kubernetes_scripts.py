@@ -122,14 +122,21 @@ def test_a_master_tells_of_more_nodes_than_a_command_line_holds(node):
         for i in range(3000)
     ]
     made[7] |= {"spec": {"unschedulable": True}, "status": {"conditions": []}}
-    (node.etc / "list.json").write_text(json.dumps({"kind": "List", "items": made}))
+    (node.etc / "list.json").write_text(json.dumps({"kind": "NodeList", "items": made}))
     (node.etc / "node.json").write_text(json.dumps(made[0]))
     (node.etc / "kubernetes/admin.conf").touch()
     (node.etc / "kubernetes/pki/ca-cluster.pem").write_text("CA\n")
-    kubectl = '#!/bin/bash\ncase $* in *" nodes "*) cat /etc/list.json ;; *) cat /etc/node.json ;; esac\n'
+    curl = """#!/bin/bash
+        case $* in
+            *admin.pem*/api/v1/nodes) cat /etc/list.json ;;
+            *kubelet.pem*/api/v1/nodes/bay-master-1) cat /etc/node.json ;;
+            */readyz) echo -n ok ;;
+            *) exit 22 ;;
+        esac
+    """
     done = node(
         'set -uo pipefail; STATE=/etc ANSWER=/etc/answer; . "$here/kubernetes.sh"; coe_facts',
-        programs={"kubectl": kubectl, "curl": "#!/bin/bash\necho -n ok\n"}.items(),
+        programs={"curl": curl}.items(),
     )
     told = json.loads(done.stdout)
     assert told["healthy"] and told["engine_id"] == "bay-master-1"
