@@ -79,8 +79,9 @@ def image(reference: str, prefix: str) -> str:
 
 
 def addons(spec: ClusterSpec) -> dict[str, Any]:
-    """``manifests`` of what every cluster has: network, DNS, metrics, roles, the default StorageClass; ``apis``:
-    deployment in kube-system → manifest of the part of the API that it serves; ``digest`` names all of it.
+    """``manifests`` of what every cluster has: network, DNS, metrics, roles, the default StorageClass;
+    ``apis``: deployment in kube-system → manifest of the part of the API that it serves; ``digest`` names all
+    of it.
     """
     prefix = labels.value_of(spec.labels, "container_infra_prefix") or ""
     text = _texts().replace("%PODS_CIDR%", labels.value_of(spec.labels, "pods_network_cidr") or "")
