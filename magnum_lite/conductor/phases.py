@@ -6,7 +6,7 @@ from magnum_lite.conductor import authorities, cluster_secrets
 from magnum_lite.conductor.leaving import drain_leaving
 from magnum_lite.conductor.node_records import ensure_node_records
 from magnum_lite.conductor.outcome import DONE, Outcome
-from magnum_lite.conductor.progress import learn_facts, observe, release_left, signal_ready
+from magnum_lite.conductor.progress import learn_facts, observe, release_left, signal_again, signal_ready
 from magnum_lite.conductor.renewing import confirm_nodes, tell_nodes
 from magnum_lite.conductor.replacing import replace_outdated
 from magnum_lite.conductor.stack import ensure_stack, ensure_stack_gone
@@ -44,6 +44,7 @@ def ensure_stack_or_help(work: Work) -> Outcome:
         learn_facts(work)
         signal_ready(work)
         release_left(work)
+        signal_again(work)
     return outcome
 
 

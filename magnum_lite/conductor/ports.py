@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from magnum_lite.conductor.notifications import Notify, nobody
 from magnum_lite.conductor.pace import Pace
+from magnum_lite.conductor.patience import Patience
 from magnum_lite.db.session import Database
 from magnum_lite.drivers.contract import DoorSpec
 from magnum_lite.orchestration.stacks import Stacks
@@ -50,3 +51,4 @@ class Ports:
     servers: ServersPort | None = None
     clock: Callable[[], float] = time.time
     pace: Pace = dataclasses.field(default_factory=Pace)
+    patience: Patience = dataclasses.field(default_factory=Patience)

@@ -20,6 +20,7 @@ from magnum_lite.orchestration.stacks import StackNotFound
 
 LOG = log.getLogger(__name__)
 HANDLE = "ready_handle"
+_SIGNALLED = (NodeState.READY, NodeState.LEAVING)
 _LOG_LINES, _LOG_TAIL = 6, 900
 _CONSOLE_LINES, _CONSOLE_MOST = 60, 8000
 
@@ -76,6 +77,21 @@ def release_left(work: Work) -> None:
     for node in _left(work):
         if node["stack_id"]:
             _signal(work, node, "SUCCESS", "the node is not wanted any more")
+
+
+def signal_again(work: Work) -> None:
+    """Heat takes a signal before it has written it: one that comes before its handle is whole, or with which
+    Heat dies, is lost, and then the stack would wait for it until its time is over.
+    """
+    told = [
+        n
+        for n in work.nodes
+        if n["signalled"] and n["stack_id"] and n["in_stack"] and n["state"] in _SIGNALLED
+    ]
+    if told and work.ports.patience.is_over(work.uuid, work.cluster["generation"], work.ports.clock()):
+        LOG.info("signalling again cluster=%s nodes=%d", work.uuid, len(told))
+        for node in told:
+            _signal(work, node, "SUCCESS", "told again, as the stack is not complete")
 
 
 def _engine_nodes(work: Work) -> Mapping[str, str]:
@@ -188,6 +204,7 @@ def _nodes_and_rest(work: Work, stack: Stack) -> Outcome:
     if len(ready) < total:
         return Wait(interval, _slowest(work, len(ready), total))
     if stack.status == "IN_PROGRESS":
+        signal_again(work)
         return Wait(min(interval, 0.5), f"All {total} nodes are ready; Heat finishes.")
     outcome = forget_gone(work)
     if outcome is DONE:

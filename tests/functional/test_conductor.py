@@ -12,7 +12,7 @@ from magnum_lite.db.schema import cluster, event
 from magnum_lite.models.nodegroup import GROUP_LABEL, ROLE_LABEL
 from magnum_lite.models.stack import ResourceFault
 from magnum_lite.orchestration.stacks import OrchestrationUnavailable, StackRefused
-from tests.support.stand import PROJECT, Stand
+from tests.support.stand import PROJECT, RecordingStacks, Stand
 
 
 def scale(stand, uuid, count):
@@ -82,6 +82,37 @@ def test_running_nodes_are_not_rebuilt(stand):
     after = {n["server_id"] for n in nodes(stand, uuid).values()}
     assert before < after
     assert len(after) == 5
+
+
+class Forgetful(RecordingStacks):
+    """Takes each node's first signal and loses it, as Heat does when it dies before it has written it."""
+
+    def __init__(self):
+        super().__init__()
+        self.lost, self.heard = set(), 0
+
+    def signal(self, project_id, stack_id, resource_name, data):
+        if stack_id in self.lost:
+            self.heard += 1
+            super().signal(project_id, stack_id, resource_name, data)
+        self.lost.add(stack_id)
+
+
+def test_a_signal_that_heat_lost_is_given_again(tmp_path):
+    stacks = Forgetful()
+    stand = Stand(tmp_path, stacks=stacks)
+    uuid = started(stand)
+    for _ in range(10):
+        stand.boot()
+        stand.pass_once()
+    assert len(stacks.lost) == 3 and not stacks.heard
+    assert stand.get(uuid)["status"] == "CREATE_IN_PROGRESS"
+    stand.offset += 31.0
+    assert stand.converge(uuid)["status"] == "CREATE_COMPLETE"
+    assert stacks.heard == 3
+    scale(stand, uuid, 3)  # nobody is told again before its time
+    stand.converge(uuid, passes=200, until=lambda c: not stand_waits(stand, c))
+    assert len(stacks.lost) == 4
 
 
 def test_a_fault_that_a_node_reports_shows_at_once(stand):
