@@ -107,6 +107,7 @@ def _group_spec(
         word=_word(row),
         labels=dict(row.get("labels") or {}),
         taints=tuple(row.get("node_taints") or ()),
+        node_labels=dict(row.get("node_labels") or {}),
         docker_volume_size=row.get("docker_volume_size"),
         removed_indices=tuple(sorted(row.get("removed_indices") or ())),
         credentials=dict(credentials),

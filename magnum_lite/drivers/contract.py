@@ -23,11 +23,12 @@ class GroupSpec:
 
     ``role`` is ``master`` or ``worker``: a role in the user's own words is a worker's. ``key`` names the
     group in the stack (see ``group_key``) and ``word`` in its nodes' host names; both are empty for the
-    default group of a role. ``labels`` and ``taints`` are the group's own. ``docker_volume_size`` is in GiB;
-    None means that the engine keeps its data on the server's own disk. ``credentials`` maps an index to
-    ``<node uuid>:<bootstrap token in hex>``, for the nodes that have not enrolled yet, and only them.
-    ``surge`` nodes are there beside ``count`` while others are replaced. ``kept`` maps an index to ``image``
-    and ``flavor``, for the nodes that were made with others than the group's and stay as they are.
+    default group of a role. ``labels`` and ``taints`` are the group's own, ``node_labels`` its nodes' in the
+    engine. ``docker_volume_size`` is in GiB; None means that the engine keeps its data on the server's own
+    disk. ``credentials`` maps an index to ``<node uuid>:<bootstrap token in hex>``, for the nodes that have
+    not enrolled yet, and only them. ``surge`` nodes are there beside ``count`` while others are replaced.
+    ``kept`` maps an index to ``image`` and ``flavor``, for the nodes that were made with others than the
+    group's and stay as they are.
 
     ``removed_indices`` are all indices that were ever taken out of the *stack*; Heat never uses them
     again. An index that the stack never held must not be in it: Heat ignores it then, and will give
@@ -44,6 +45,7 @@ class GroupSpec:
     word: str = ""
     labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
     taints: tuple[Mapping[str, str], ...] = ()
+    node_labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
     docker_volume_size: int | None = None
     removed_indices: tuple[int, ...] = ()
     credentials: Mapping[int, str] = dataclasses.field(default_factory=dict)

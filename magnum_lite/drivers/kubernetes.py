@@ -21,6 +21,10 @@ from magnum_lite.models.certificate import Purpose
 from magnum_lite.models.stack import StackFacts, StackRequest
 
 TEMPLATE = "kubernetes/cluster.yaml"
+# https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
+_LONGEST_NAME = 63
+_LABEL_VALUE = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?")
+_DOMAIN = re.compile(r"(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*")
 OLDEST = (1, 34)  # anything older lacks what the nodes' settings use
 
 _DEFAULTS = {"kube_masters": (MASTER, ""), "kube_minions": (WORKER, "")}
@@ -52,6 +56,8 @@ class KubernetesDriver:
             *checks.known_labels(spec),
             *_check_version(spec),
             *_check_ranges(spec),
+            *_check_node_labels(spec),
+            *_check_registries(spec),
         ]
 
     def check_upgrade(self, before: ClusterSpec, after: ClusterSpec) -> list[Problem]:
@@ -149,6 +155,34 @@ def _check_skew(before: ClusterSpec, after: ClusterSpec) -> Iterator[Problem]:
     if will[0] != was[0] or not 0 <= will[1] - was[1] <= 1:
         text = f"from {tags[0]} an upgrade goes to v{was[0]}.{was[1]}.* or v{was[0]}.{was[1] + 1}.*"
         yield Problem("labels/kube_tag", f"{text}, not to {tags[1]}")
+
+
+def _check_node_labels(spec: ClusterSpec) -> Iterator[Problem]:
+    """A kubelet that is given one that Kubernetes does not allow does not start."""
+    for group in spec.groups:
+        for key, value in group.node_labels.items():
+            prefix, slash, name = key.rpartition("/")
+            if len(name) > _LONGEST_NAME or (slash and _DOMAIN.fullmatch(prefix) is None):
+                yield Problem(
+                    "node_labels",
+                    f"{group.name}: {key!r} is no name of a label in Kubernetes: a part of up to 63 letters, "
+                    "digits, '-', '_', '.', and before it, if at all, a domain in small letters and a '/'",
+                )
+            if _LABEL_VALUE.fullmatch(value) is None:
+                yield Problem(
+                    "node_labels",
+                    f"{group.name}: the value of {key!r} must be up to 63 letters, digits, '-', '_', '.', "
+                    "and begin and end with a letter or a digit",
+                )
+
+
+def _check_registries(spec: ClusterSpec) -> Iterator[Problem]:
+    for registry in (spec.insecure_registry or "").split(","):
+        if "/" in registry:
+            yield Problem(
+                "insecure_registry",
+                f"{registry.strip()!r} is a network: containerd takes host or host:port, one by one",
+            )
 
 
 def _check_ranges(spec: ClusterSpec) -> Iterator[Problem]:

@@ -222,6 +222,36 @@ def test_ranges_must_not_overlap(stand):
     assert "overlaps" in answer.text
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("tier", "gold and more"),
+        ("tier", "-gold"),
+        ("tier", "g" * 64),
+        ("tier", "a,b=c"),
+        ("Example.ORG/tier", "gold"),
+        ("a/b/c", "gold"),
+    ],
+)
+def test_node_labels_are_such_as_kubernetes_allows(stand, make, key, value):
+    uuid = make(node_count=1)
+    stand.converge(uuid)
+    body = {"name": "gpu", "node_count": 1, "node_labels": {key: value}}
+    answer = stand.api.post_json(f"/v1/clusters/{uuid}/nodegroups", body, headers=LATEST, expect_errors=True)
+    assert answer.status_int in {400, 409}
+    assert key in answer.text and "node_labels" in answer.text
+    body["node_labels"] = {"example.org/tier": "Gold_1.0"}
+    stand.api.post_json(f"/v1/clusters/{uuid}/nodegroups", body, headers=LATEST)
+
+
+def test_a_registry_is_no_network(stand):
+    template = stand.template(coe="kubernetes", insecure_registry="registry.example.org:5000,192.0.2.0/24")
+    body = {"name": "x", "cluster_template_id": template["uuid"]}
+    answer = stand.api.post_json("/v1/clusters", body, expect_errors=True)
+    assert answer.status_int == 400
+    assert "192.0.2.0/24" in answer.text and "network" in answer.text
+
+
 def _issuer(node, name):
     return node.certificate(name).issuer.rfc4514_string()
 
