@@ -7,6 +7,7 @@ import datetime as dt
 import queue
 import socket
 import threading
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -81,6 +82,14 @@ class Notifications:
         except queue.Full:
             metrics.count("notifications_lost")
 
+    def finish(self, seconds: float) -> None:
+        """Wait until all that was told has left, at most so long: the process is about to end."""
+        end = time.monotonic() + seconds
+        while self._queue.unfinished_tasks and time.monotonic() < end:
+            time.sleep(0.05)
+        if left := self._queue.unfinished_tasks:
+            LOG.warning("notifications lost at the end count=%d", left)
+
     def _run(self) -> None:
         while True:
             failed, kind, told = self._queue.get()
@@ -90,3 +99,5 @@ class Notifications:
             except Exception:  # whatever it is, the next one may work
                 metrics.count("notifications_lost")
                 LOG.warning("notification lost event=%s", kind, exc_info=True)
+            finally:
+                self._queue.task_done()

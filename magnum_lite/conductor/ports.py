@@ -37,7 +37,9 @@ class ServersPort(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Ports:
-    """``clock`` gives Unix seconds; ``owner`` names this conductor in leases."""
+    """``clock`` gives Unix seconds; ``owner`` names this conductor in leases; ``last_words`` gives what
+    ``notify`` was told up to so many seconds to leave.
+    """
 
     conf: Any
     database: Database
@@ -48,6 +50,7 @@ class Ports:
     sessions: MayAct | None = None
     consoles: ConsolePort | None = None
     notify: Notify = nobody
+    last_words: Callable[[float], None] = lambda _: None
     servers: ServersPort | None = None
     clock: Callable[[], float] = time.time
     pace: Pace = dataclasses.field(default_factory=Pace)

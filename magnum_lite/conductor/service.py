@@ -83,6 +83,7 @@ class ConductorService:
         self._pool.shutdown(wait=False, cancel_futures=True)
         while self._busy and time.monotonic() < end:
             time.sleep(0.05)
+        self._ports.last_words(max(0.1, end - time.monotonic()))
         return not (self._busy or ending.is_alive())
 
     def _end_calls(self) -> None:

@@ -23,7 +23,7 @@ def make_ports(conf: Any) -> Ports:
     ValueError for what is no network.
     """
     reachable.networks(tuple(conf.conductor.never_reach))
-    sessions = ServiceSessions(conf)
+    sessions, notify = ServiceSessions(conf), Notifications(conf)
     ca = Path(conf.node_door.ca_file).read_text(encoding="ascii") if conf.node_door.ca_file else ""
     return Ports(
         conf=conf,
@@ -35,7 +35,8 @@ def make_ports(conf: Any) -> Ports:
         door=DoorSpec(url=conf.node_door.url.rstrip("/"), ca_pem=ca),
         owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
         sessions=sessions,
-        notify=Notifications(conf),
+        notify=notify,
+        last_words=notify.finish,
         servers=Servers(sessions.session_for, conf.service_user.interface, conf.service_user.region_name),
         consoles=Consoles(sessions.session_for, conf.service_user.interface, conf.service_user.region_name),
     )

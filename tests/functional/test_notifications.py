@@ -117,6 +117,12 @@ cluster = {"uuid": "u", "name": "n", "project_id": "p", "user_id": "x", "status"
 tell("cluster", "create", "pending", cluster)
 tell("cluster", "create", "failure", cluster, reason="r")
 print(got.get(timeout=30), got.get(timeout=30), sep="\\n")
+slow = []
+tell._notifier.info = lambda context, kind, told: (time.sleep(0.1), slow.append(kind))
+for _ in range(5):
+    tell("cluster", "create", "pending", cluster)
+tell.finish(30)
+print("before the end:", len(slow))
 import os; sys.stdout.flush(); os._exit(0)
 """
 
@@ -135,4 +141,5 @@ def test_they_come_over_the_bus(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     said = set(done.stdout.splitlines())
-    assert said == {"('magnum.cluster.create', 'pending')", "('magnum.cluster.create', 'failure')"}
+    of_bus = {"('magnum.cluster.create', 'pending')", "('magnum.cluster.create', 'failure')"}
+    assert said == of_bus | {"before the end: 5"}
