@@ -31,7 +31,8 @@ def made_bays(made, tenants):
         tenants.bays[bay["uuid"]] = Bay(bay["uuid"], project)
     found = checks.settled(made, tenants, 300)
     late = [tenants.bays[uuid] for uuid, told in found.items() if told[0] != "CREATE_COMPLETE"]
-    assert not late, {bay.uuid: (found[bay.uuid], *why(tenants, bay)) for bay in late}
+    told = {bay.uuid: (found[bay.uuid], *why(tenants, bay)) for bay in late}
+    assert not late, (told, made.fleet.failures[-9:])
 
 
 def why(tenants, bay):
