@@ -3,6 +3,7 @@
 oslo.messaging insists on the global configuration, so this file sets it and puts it back.
 """
 
+import inspect
 import threading
 
 import oslo_messaging
@@ -135,6 +136,67 @@ def test_the_real_endpoint(served, tmp_path):
         client.enrol({"node_id": workers[0].node_id, "token": "x", "identity_csr": workers[0].csr()})
     client.look(uuid)
     assert woken.wait(10)
+
+
+# Version 1.0, for good: what is added must have a default, and goes only to conductors of a version that knows it.
+WIRE = {
+    "look": {"cluster_uuid"},
+    "sign": {"context", "cluster_uuid", "csr", "ttl"},
+    "plan": {"cluster", "groups", "action"},
+    "enrol": {"request"},
+    "keep_join_tokens": {"node_id", "tokens"},
+    "join_token": {"node_id"},
+}
+
+
+@pytest.mark.parametrize("method", WIRE)
+def test_calls_of_the_version_before_are_understood(method):
+    signature = inspect.signature(getattr(Endpoint, method))
+    signature.bind(None, **({"_ctxt": {}} if method == "look" else {}), **dict.fromkeys(WIRE[method]))
+    assert rpc.VERSION.partition(".")[0] == "1"
+
+
+class Recording:
+    """An endpoint as a conductor of version 1.0 has it: it takes nothing that it does not know."""
+
+    target = oslo_messaging.Target(namespace=rpc.NAMESPACE, version="1.0")
+
+    def __init__(self):
+        self.asked, self.looked = {}, threading.Event()
+
+    def __getattr__(self, method):
+        if method not in WIRE:
+            raise AttributeError(method)
+
+        def answer(_ctxt, **arguments):
+            self.asked[method] = set(arguments)
+            if method == "look":
+                self.looked.set()
+            return {"result": {} if method in {"plan", "enrol"} else ""}
+
+        return answer
+
+
+def test_a_conductor_of_the_version_before_understands_our_calls(served):
+    old = Recording()
+    client = served(old)
+    client.sign(Context("u", "p"), "uuid", "csr", None)
+    client.plan({}, [], "CREATE")
+    client.enrol({})
+    client.keep_join_tokens("node", {})
+    client.join_token("node")
+    client.look("uuid")
+    assert old.looked.wait(10)
+    assert old.asked == WIRE
+
+
+def test_what_an_older_conductor_cannot_do_is_to_be_tried_again(served, monkeypatch):
+    """While conductors are upgraded, after the API or before it."""
+    monkeypatch.setattr(rpc, "VERSION", "1.7")
+    client = served(Recording())
+    with pytest.raises(errors.Unavailable) as caught:
+        client.join_token("node")
+    assert caught.value.retry_after
 
 
 def test_no_token_of_a_caller_travels():
