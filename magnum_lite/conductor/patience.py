@@ -18,7 +18,7 @@ class Patience:
         """Whether this wait has lasted long enough to do something; the first call begins it."""
         key = (cluster_uuid, generation)
         if key not in self._waits:
-            while len(self._waits) >= _MOST:  # those that have ended are not told of
+            if len(self._waits) >= _MOST:  # those that have ended are not told of
                 del self._waits[next(iter(self._waits))]
             self._waits[key] = (now, _FIRST)
             return False

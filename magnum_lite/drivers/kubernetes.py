@@ -22,9 +22,10 @@ from magnum_lite.models.stack import StackFacts, StackRequest
 
 TEMPLATE = "kubernetes/cluster.yaml"
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
-_LONGEST_NAME = 63
-_LABEL_VALUE = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?")
-_DOMAIN = re.compile(r"(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*")
+_WORD = re.compile(
+    r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
+)  # of labels and taints: a name, a value
+_DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*")
 OLDEST = (1, 34)  # anything older lacks what the nodes' settings use
 
 _DEFAULTS = {"kube_masters": (MASTER, ""), "kube_minions": (WORKER, "")}
@@ -56,7 +57,7 @@ class KubernetesDriver:
             *checks.known_labels(spec),
             *_check_version(spec),
             *_check_ranges(spec),
-            *_check_node_labels(spec),
+            *_check_node_words(spec),
             *_check_registries(spec),
         ]
 
@@ -157,20 +158,22 @@ def _check_skew(before: ClusterSpec, after: ClusterSpec) -> Iterator[Problem]:
         yield Problem("labels/kube_tag", f"{text}, not to {tags[1]}")
 
 
-def _check_node_labels(spec: ClusterSpec) -> Iterator[Problem]:
-    """A kubelet that is given one that Kubernetes does not allow does not start."""
+def _check_node_words(spec: ClusterSpec) -> Iterator[Problem]:
+    """A kubelet that is given a label or a taint that Kubernetes does not allow does not start."""
     for group in spec.groups:
-        for key, value in group.node_labels.items():
+        taints = [("node_taints", taint["key"], taint.get("value") or "") for taint in group.taints]
+        for field, key, value in (*(("node_labels", *pair) for pair in group.node_labels.items()), *taints):
             prefix, slash, name = key.rpartition("/")
-            if len(name) > _LONGEST_NAME or (slash and _DOMAIN.fullmatch(prefix) is None):
+            if _WORD.fullmatch(name) is None or (slash and _DOMAIN.fullmatch(prefix) is None):
                 yield Problem(
-                    "node_labels",
-                    f"{group.name}: {key!r} is no name of a label in Kubernetes: a part of up to 63 letters, "
-                    "digits, '-', '_', '.', and before it, if at all, a domain in small letters and a '/'",
+                    field,
+                    f"{group.name}: {key!r} is no such name in Kubernetes: up to 63 letters, digits, '-', "
+                    "'_', '.', with a letter or a digit at both ends, and before it, if at all, a domain in "
+                    "small letters and a '/'",
                 )
-            if _LABEL_VALUE.fullmatch(value) is None:
+            if value and _WORD.fullmatch(value) is None:
                 yield Problem(
-                    "node_labels",
+                    field,
                     f"{group.name}: the value of {key!r} must be up to 63 letters, digits, '-', '_', '.', "
                     "and begin and end with a letter or a digit",
                 )

@@ -1,6 +1,7 @@
 """What Kubernetes' nodes are given: certificates, what they say of themselves, and how they come in."""
 
 import ipaddress
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ TAINT = "taint:"
 _LOST = {NodeState.GONE.value, NodeState.FAILED.value}
 _AWAY = {NodeState.LEAVING.value, *_LOST}
 _TURN = 30.0  # seconds that a master has for its restart
+_NOT_IN_VALUE = re.compile(r"[^A-Za-z0-9._-]+")  # a group may be called as its owner likes
 _VALUE = 63  # of a label: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/
 
 NAMES: Mapping[str, tuple[str, ...]] = {
@@ -83,7 +85,7 @@ def service_address(spec: ClusterSpec, number: int) -> str:
 def _mine(group: Row) -> dict[str, str]:
     own = {GROUP_LABEL: group["name"], ROLE_LABEL: group["role"]}
     wanted = {**(group["node_labels"] or {}), **own}
-    return {name: value[:_VALUE].strip("-_.") for name, value in wanted.items()}
+    return {name: _NOT_IN_VALUE.sub("-", value)[:_VALUE].strip("-_.") for name, value in wanted.items()}
 
 
 def _taints(group: Row) -> list[dict[str, str]]:

@@ -12,7 +12,7 @@ from tests.support.machine import eventually
 from tests.support.processes import family
 
 RUN = """
-import contextlib, json, sys, time
+import json, sys, time
 from pathlib import Path
 from tests.support import memory_heat, processes, servers
 where, kind = Path(sys.argv[1]), sys.argv[2]

@@ -231,17 +231,39 @@ def test_ranges_must_not_overlap(stand):
         ("tier", "a,b=c"),
         ("Example.ORG/tier", "gold"),
         ("a/b/c", "gold"),
+        ("example.org/-tier", "gold"),
     ],
 )
-def test_node_labels_are_such_as_kubernetes_allows(stand, make, key, value):
+def test_labels_and_taints_are_such_as_kubernetes_allows(stand, make, key, value):
     uuid = make(node_count=1)
     stand.converge(uuid)
     body = {"name": "gpu", "node_count": 1, "node_labels": {key: value}}
     answer = stand.api.post_json(f"/v1/clusters/{uuid}/nodegroups", body, headers=LATEST, expect_errors=True)
-    assert answer.status_int in {400, 409}
+    assert answer.status_int == 400
     assert key in answer.text and "node_labels" in answer.text
+    taints = {
+        "name": "gpu",
+        "node_count": 1,
+        "node_taints": [{"key": key, "value": value, "effect": "NoExecute"}],
+    }
+    answer = stand.api.post_json(
+        f"/v1/clusters/{uuid}/nodegroups", taints, headers=LATEST, expect_errors=True
+    )
+    assert answer.status_int == 400
+    assert key in answer.text and "node_taints" in answer.text
     body["node_labels"] = {"example.org/tier": "Gold_1.0"}
     stand.api.post_json(f"/v1/clusters/{uuid}/nodegroups", body, headers=LATEST)
+
+
+def test_a_group_may_be_called_as_its_owner_likes(stand, make):
+    uuid = make(node_count=1)
+    stand.converge(uuid)
+    body = {"name": "Größe, sehr groß!", "node_count": 1}
+    stand.api.post_json(f"/v1/clusters/{uuid}/nodegroups", body, headers=LATEST)
+    assert stand.converge(uuid)["status"] == "UPDATE_COMPLETE"
+    told = [m.identity["kubelet"]["labels"] for m in machines(stand, uuid).values()]
+    shown = {labels["magnum.openstack.org/nodegroup"] for labels in told}
+    assert shown == {"default-master", "default-worker", "Gr-e-sehr-gro"}
 
 
 def test_a_registry_is_no_network(stand):

@@ -16,10 +16,7 @@ from tests.support.bay_spec import spec
 
 ROOT = paths.heat_templates()
 
-pytestmark = [
-    pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for a mount namespace"),
-    pytest.mark.skipif(shutil.which("jq") is None, reason="nodes need jq; tools/bootstrap.sh installs it"),
-]
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for a mount namespace")
 
 # Members are lines of /etc/members as etcdctl prints them. Who asks a learner is refused; one that has just begun
 # is not promoted at once.
@@ -59,10 +56,10 @@ def node(tmp_path):
         json.dumps({"hostname": "bay-master-1", "kubelet": {"address": "10.0.0.6"}})
     )
 
-    def run(script, of=None, *, role="master", programs=(), code=0):
+    def run(script, of=None, *, role="master", programs=None, code=0):
         for name in MACHINES[role].scripts:
             shutil.copy(ROOT / name, here)
-        for name, text in ({"systemctl": SYSTEMCTL} | dict(programs)).items():
+        for name, text in ({"systemctl": SYSTEMCTL} | (programs or {})).items():
             where = opt / "kubernetes/bin" if name in {"etcdctl", "kubectl"} else fakes
             (where / name).write_text(text)
             (where / name).chmod(0o755)
@@ -91,14 +88,11 @@ def test_proxies_hold_from_the_first_start_on(node):
 
 
 def test_images_and_programs_come_through_the_proxy(node):
-    of = spec(http_proxy="http://p:1", https_proxy="http://s:2", no_proxy="near.example")
     for script in ("programs.sh", "images.sh"):
         curl = '#!/bin/bash\necho "$http_proxy $https_proxy $no_proxy" > /etc/asked\nexit 7\n'
         of = spec(http_proxy="http://p:1", https_proxy="http://s:2", no_proxy="near.example",
                   labels={"kube_mirror": "http://mirror.example"})  # fmt: skip
-        done = node(
-            f'if bash "$here/{script}"; then exit 5; else exit 0; fi', of, programs={"curl": curl}.items()
-        )
+        done = node(f'if bash "$here/{script}"; then exit 5; else exit 0; fi', of, programs={"curl": curl})
         assert (node.etc / "asked").read_text() == "http://p:1 http://s:2 near.example\n", done.stderr
         (node.etc / "asked").unlink()
 
@@ -109,7 +103,7 @@ def test_a_mirror_without_images_is_no_fault_and_one_that_is_away_is(node):
         node(
             'bash "$here/images.sh"',
             of,
-            programs={"curl": f"#!/bin/bash\nexit {answer}\n"}.items(),
+            programs={"curl": f"#!/bin/bash\nexit {answer}\n"},
             code=expected,
         )
 
@@ -136,7 +130,7 @@ def test_a_master_tells_of_more_nodes_than_a_command_line_holds(node):
     """
     done = node(
         'set -uo pipefail; STATE=/etc ANSWER=/etc/answer; . "$here/kubernetes.sh"; coe_facts',
-        programs={"curl": curl}.items(),
+        programs={"curl": curl},
     )
     told = json.loads(done.stdout)
     assert told["healthy"] and told["engine_id"] == "bay-master-1"
@@ -163,7 +157,7 @@ def test_a_part_of_the_api_follows_who_serves_it(node):
         node(
             'set -uo pipefail; STATE=/etc; . "$here/kubernetes.sh"; . "$here/kubernetes-duties.sh"; '
             "coe_obey /etc/order.json",
-            programs={"kubectl": kubectl}.items(),
+            programs={"kubectl": kubectl},
         )
         told = node.etc / "addons"
         return (node.etc / "applied").read_text().replace("\n", ""), told.read_text() if told.exists() else ""
@@ -188,7 +182,7 @@ def master(node):
             "openssl": "#!/bin/bash\n",
             "journalctl": "#!/bin/bash\n",
         }
-        node('bash "$here/control-plane.sh" /etc/order.json', programs=programs.items())
+        node('bash "$here/control-plane.sh" /etc/order.json', programs=programs)
         return (node.etc / "members").read_text().splitlines()
 
     run.etc = node.etc
