@@ -138,4 +138,6 @@ def test_a_third_of_all_nodes_goes(capsys):
             assert any(name in text for name in names for text in events(tenants, tenants.bays[uuid]))
         replaced(made, tenants, gone)
         untouched = [bay for uuid, bay in tenants.bays.items() if uuid not in missing]
-        assert all(shown(tenants, bay)["health_status"] == "HEALTHY" for bay in untouched)
+        wrong = [bay for bay in untouched if shown(tenants, bay)["health_status"] != "HEALTHY"]
+        told = {bay.uuid: (shown(tenants, bay), *why(tenants, bay)) for bay in wrong}
+        assert not told, (told, made.fleet.failures[-9:])

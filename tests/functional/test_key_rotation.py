@@ -1,6 +1,5 @@
 """The key-encryption key is exchanged while conductors sign, enrol and scale; the command is killed and run again."""
 
-import os
 import random
 import signal
 import subprocess
@@ -17,8 +16,27 @@ from magnum_lite.pki import keyring
 from magnum_lite.pki.errors import KeyFileError
 from magnum_lite.pki.sealing import Sealer
 from tests.functional.test_conductor import scale
-from tests.support.machine import eventually
 from tests.support.stand import SimulatedNode, Stand
+
+# The command, which kills itself (as kill -9 does) after it has replaced so many rows, within a transaction.
+_DYING = """
+import os, signal, sys
+from magnum_lite.cmd import manage
+from magnum_lite.db import sealed
+
+left, replace = int(sys.argv.pop(1)), sealed.replace
+
+def counted(*arguments):
+    global left
+    done, left = replace(*arguments), left - 1
+    if not left:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return done
+
+sealed.replace = counted
+sys.exit(manage.main(sys.argv[1:]))
+"""
+_WHOLE = ["-m", "magnum_lite.cmd.manage"]
 
 
 class Site:
@@ -39,17 +57,21 @@ class Site:
     def command(self, *words):
         return manage.main(["--config-file", str(self.config), "keys", *words])
 
-    def process(self, *words):
+    def process(self, *words, rows=0):
+        """What the command returns and says; with ``rows``, it is killed when it has replaced so many."""
+        program = ["-c", _DYING, str(rows)] if rows else _WHOLE
         command = [
             sys.executable,
             "-W",
             "ignore",
-            "-m",
-            "magnum_lite.cmd.manage",
+            *program,
             "--config-file",
             str(self.config),
+            "keys",
+            *words,
         ]
-        return subprocess.Popen([*command, "keys", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120)
+        return done.returncode, done.stdout.decode()
 
     def uses(self):
         return resealing.uses(Database(self.url))
@@ -163,7 +185,7 @@ def test_with_live_work_and_a_command_that_is_killed(site, csr):
     uuids = [stand.cluster(node_count=4) for _ in range(4)]
     for uuid in uuids:
         stand.converge(uuid)
-    stop, wrong, signed, killed = threading.Event(), [], [], []
+    stop, wrong, signed = threading.Event(), [], []
 
     def signing():
         while not stop.wait(
@@ -184,25 +206,22 @@ def test_with_live_work_and_a_command_that_is_killed(site, csr):
             new = keyring.key_id(keyring.read(site.key)[-1])
             assert site.command("promote", new) == 0
             for _ in range(2 - turn):
-                most = site.uses().get(new, 0) + 3
-                process = site.process("reseal", "--batch", "1")
-                eventually("it reseals", lambda n=new, most=most: site.uses().get(n, 0) >= most, 60, 0.01)
-                os.kill(process.pid, signal.SIGKILL)
-                process.communicate()
-                killed.append(len(site.uses()) == 2)
+                rows = seed.randrange(4, 7)  # one batch is written, the next is not whole
+                code, words = site.process("reseal", "--batch", "3", rows=rows)
+                assert code == -signal.SIGKILL, words
+                left = site.uses()
+                assert len(left) == 2 and left[new] < sum(left.values()), "killed with its work half done"
             fresh = stand.cluster()
             assert stand.converge(fresh)["status"] == "CREATE_COMPLETE"
             uuids.append(fresh)
-            process = site.process("reseal")
-            words = process.communicate()[0].decode()
-            assert process.returncode == 0, words
+            code, words = site.process("reseal")
+            assert code == 0, words
             assert len(site.uses()) == 1, (turn, site.uses())
     finally:
         stop.set()
         thread.join(60)
     assert not wrong, wrong
     assert len(signed) > 20
-    assert sum(killed) >= 2, "killed with its work half done"
     for old in [keyring.key_id(k) for k in keyring.read(site.key)[1:]]:
         assert site.command("retire", old) == 0
     for uuid in uuids:
