@@ -117,6 +117,7 @@ def test_a_third_of_all_nodes_goes(capsys):
             names = hostnames(tenants, bay)
             if hit := [name for server, name in names.items() if server in gone]:
                 missing[bay.uuid] = hit
+        alarms = {uuid: told_unwell(tenants, bay) for uuid, bay in tenants.bays.items()}
         began = time.monotonic()
         for server in gone:
             made.fleet.end(server)
@@ -138,6 +139,22 @@ def test_a_third_of_all_nodes_goes(capsys):
             assert any(name in text for name in names for text in events(tenants, tenants.bays[uuid]))
         replaced(made, tenants, gone)
         untouched = [bay for uuid, bay in tenants.bays.items() if uuid not in missing]
-        wrong = [bay for bay in untouched if shown(tenants, bay)["health_status"] != "HEALTHY"]
-        told = {bay.uuid: (shown(tenants, bay), *why(tenants, bay)) for bay in wrong}
-        assert not told, (told, made.fleet.failures[-9:])
+        for bay in untouched:
+            left_alone(made, tenants, bay, alarms[bay.uuid])
+
+
+def told_unwell(tenants, bay):
+    return [text for text in events(tenants, bay) if text.startswith("UNHEALTHY")]
+
+
+def left_alone(made, tenants, bay, before):
+    """A bay that lost nothing is well, and was all the time, as far as its machines were in time: on a machine that is
+    too busy a report may be late by more than is allowed, and the bay says so until it is looked at again.
+    """
+    deadline = time.monotonic() + DEFAULTS["conductor__idle_interval"] + 30
+    while (found := shown(tenants, bay))["health_status"] != "HEALTHY":
+        assert time.monotonic() < deadline, (found, *why(tenants, bay), made.fleet.failures[-9:])
+        time.sleep(1)
+    late = max(made.fleet.machines[server].gap for server in hostnames(tenants, bay))
+    alarms = told_unwell(tenants, bay)
+    assert alarms == before or late > DEFAULTS["conductor__silent_after"] - 1, (late, alarms)

@@ -17,6 +17,7 @@ import urllib.request
 from tests.support.stand import SimulatedNode
 
 _WAIT = 25  # the door itself waits 20 s for a conductor
+_KEPT = 5  # the door hangs up on who is silent for ten
 
 
 class Answer:
@@ -29,7 +30,7 @@ class Answer:
 
 class Door:
     """The node door at an https URL; a connection for each thread, made anew when it broke. A door that does not
-    answer is an answer with status 0.
+    answer is an answer with status 0. A connection that rested is not used again.
     """
 
     def __init__(self, url, ca_file):
@@ -46,16 +47,23 @@ class Door:
             connection = self._connection()
             connection.request("POST", path, raw, sent)
             answer = connection.getresponse()
-            return Answer(answer.status, answer.read())
+            body = answer.read()
+            self._local.used = time.monotonic()
+            return Answer(answer.status, body)
         except (OSError, http.client.HTTPException, ValueError):
             self._local.connection = None
             return Answer(0, b"")
 
     def _connection(self):
-        if getattr(self._local, "connection", None) is None:
+        kept = getattr(self._local, "connection", None)
+        if kept is not None and time.monotonic() - self._local.used > _KEPT:
+            kept.close()
+            kept = None
+        if kept is None:
             self._local.connection = http.client.HTTPSConnection(
                 self._where.hostname, self._where.port, context=self._tls, timeout=_WAIT
             )
+            self._local.used = time.monotonic()
         return self._local.connection
 
 
@@ -76,7 +84,8 @@ class Swarm:
         else:
             answer = node.report("ready", 100, "ok", **self._facts(node))
             if answer.status_int == 200:
-                node.ready = True
+                node.gap = max(node.gap, time.monotonic() - node.heard) if node.ready else 0.0
+                node.ready, node.heard = True, time.monotonic()
                 self._obey(answer.json)
                 if answer.json.get("renew"):
                     node.renew()
@@ -156,6 +165,7 @@ class Fleet:
             return
         node = SimulatedNode(self._door, item["credential"], item["role"])
         node.refused = node.ready = False
+        node.gap = node.heard = 0.0  # the longest time between two reports that were answered, and the last
         self.swarms.setdefault(item["stack"], Swarm()).nodes[item["server"]] = node
         self.told[item["server"]] = item
         self.machines[item["server"]] = node
