@@ -1,12 +1,14 @@
 #!/bin/bash
 # Mounts the data volume where the engine keeps its data; runs each time before the engine starts. Formats it only if it
-# is blank, and refuses one that holds something else.
+# is blank, and refuses one that holds something else. volume.sh etcd: etcd's, in the same way.
 set -euo pipefail
 # shellcheck source=/dev/null
 . /etc/magnum-lite/node.env
-target=${DATA_DIR:-/var/lib/docker}
-label=ml-docker
-volume=$(cat /etc/magnum-lite/volume)
+case ${1:-} in
+    etcd) target=/var/lib/etcd label=ml-etcd file=/etc/magnum-lite/etcd-volume ;;
+    *) target=${DATA_DIR:-/var/lib/docker} label=ml-docker file=/etc/magnum-lite/volume ;;
+esac
+volume=$(cat "$file" 2> /dev/null || true)
 [ -n "$volume" ] || exit 0
 
 # The hypervisor shows the first 20 characters of the volume's id as the disk's serial number.

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from magnum_lite.conductor import authorities, cluster_secrets
 from magnum_lite.conductor.leaving import drain_leaving
 from magnum_lite.conductor.node_records import ensure_node_records
-from magnum_lite.conductor.outcome import DONE, Outcome
+from magnum_lite.conductor.outcome import DONE, Outcome, Wait
 from magnum_lite.conductor.progress import learn_facts, observe, release_left, signal_again, signal_ready
 from magnum_lite.conductor.renewing import confirm_nodes, tell_nodes
 from magnum_lite.conductor.replacing import replace_outdated
@@ -40,7 +40,7 @@ def ensure_authorities(work: Work) -> Outcome:
 def ensure_stack_or_help(work: Work) -> Outcome:
     """While an earlier change still goes on, its nodes need their certificates and signals."""
     outcome = ensure_stack(work)
-    if outcome is not DONE:
+    if isinstance(outcome, Wait):
         learn_facts(work)
         signal_ready(work)
         release_left(work)

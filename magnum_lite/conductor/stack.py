@@ -41,6 +41,12 @@ def _noted(work: Work, found: Stack | None) -> Stack | None:
 
 def ensure_stack(work: Work) -> Outcome:
     """Done once Heat has the request of this generation, whatever it makes of it."""
+    if _is_unheard_of(work) and not _may_act(work):
+        user = work.ports.conf.service_user.username
+        return Failed(
+            "The service may not act in this project. An operator mends it with: openstack role add "
+            f"--user {user} --domain <the project's domain> --inherited member"
+        )
     stack = find(work)
     if stack is None:
         lost = [n for n in work.nodes if n["in_stack"]]
@@ -55,6 +61,16 @@ def ensure_stack(work: Work) -> Outcome:
             return Wait(work.ports.conf.conductor.busy_interval, "The stack is being deleted.")
         return Wait(work.ports.conf.conductor.busy_interval, "An earlier change of the stack goes on.")
     return _update(work, stack)
+
+
+def _is_unheard_of(work: Work) -> bool:
+    """Whether Heat was never asked for anything of this cluster."""
+    return not work.cluster["stack_id"] and not any(n["in_stack"] for n in work.nodes)
+
+
+def _may_act(work: Work) -> bool:
+    sessions = work.ports.sessions
+    return sessions is None or sessions.may_act_in(work.project_id)
 
 
 def _lost(work: Work, lost: list[Row]) -> Outcome:
@@ -74,13 +90,6 @@ def _lost(work: Work, lost: list[Row]) -> Outcome:
 
 
 def _create(work: Work) -> Outcome:
-    sessions = work.ports.sessions
-    if sessions is not None and not sessions.may_act_in(work.project_id):
-        user = work.ports.conf.service_user.username
-        return Failed(
-            "The service may not act in this project. An operator mends it with: openstack role add "
-            f"--user {user} --domain <the project's domain> --inherited member"
-        )
     request = work.driver.stack_request(work.spec(credentials(work)))
     fresh = _about_to_tell(work)
     try:
@@ -189,6 +198,8 @@ def faults(work: Work, stack: Stack) -> dict[str, str]:
 
 def ensure_stack_gone(work: Work) -> Outcome:
     """Done when nothing of it is left."""
+    if _is_unheard_of(work) and not _may_act(work):
+        return DONE  # nobody can look, and nothing was made
     stack = find(work)
     if stack is None:
         return DONE

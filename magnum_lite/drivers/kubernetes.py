@@ -70,7 +70,8 @@ class KubernetesDriver:
     def stack_request(self, spec: ClusterSpec) -> StackRequest:
         """The whole stack; the user data of each role goes along as a file of its own."""
         data = {r: user_data.render(spec, MACHINES[r], settings(spec, r)) for r in self.words}
-        return stack.request(spec, TEMPLATE, self.slug_length, data)
+        etcd = int(labels.value_of(spec.labels, "etcd_volume_size") or 0)
+        return stack.request(spec, TEMPLATE, self.slug_length, data, etcd_volume_size=etcd)
 
     def facts(self, outputs: Mapping[str, Any]) -> StackFacts:
         """The API is at the first master."""

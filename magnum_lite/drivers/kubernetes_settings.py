@@ -41,7 +41,9 @@ _UNITS = (
     "node/magnum-lite-agent.timer",
 )
 MACHINES: Mapping[str, user_data.Machine] = {
-    MASTER: user_data.Machine((*_BOTH, "kubernetes/node/control-plane.sh"), _UNITS),
+    MASTER: user_data.Machine(
+        (*_BOTH, "kubernetes/node/control-plane.sh"), _UNITS, (("etcd-volume", "__ETCD_VOLUME__"),)
+    ),
     WORKER: user_data.Machine(
         (*_BOTH, "kubernetes/node/api-proxy.py"), (*_UNITS, "kubernetes/node/api-proxy.service")
     ),

@@ -7,19 +7,30 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from magnum_lite.drivers.contract import MASTER, WORKER, ClusterSpec, GroupSpec, hostname_prefix
+from magnum_lite.drivers.contract import (
+    MASTER,
+    WORKER,
+    ClusterSpec,
+    GroupSpec,
+    desired_indices,
+    hostname_prefix,
+)
 from magnum_lite.models import labels
 from magnum_lite.models.stack import GROUP_PREFIX, TAG, NodeFacts, StackFacts, StackRequest, cluster_tag
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}", re.IGNORECASE)
 
 
-def request(spec: ClusterSpec, template: str, slug_length: int, user_data: Mapping[str, str]) -> StackRequest:
-    """The whole stack. ``user_data``, by role, goes along as files of their own."""
+def request(
+    spec: ClusterSpec, template: str, slug_length: int, user_data: Mapping[str, str], **more: int
+) -> StackRequest:
+    """The whole stack. ``user_data``, by role, goes along as files of their own; ``more``: parameters that
+    not every engine has.
+    """
     return StackRequest(
         name=spec.stack_name,
         template=template,
-        parameters=parameters(spec, slug_length),
+        parameters={**parameters(spec, slug_length), **more},
         files={f"user-data-{role}": text for role, text in user_data.items()},
         tags=(TAG, cluster_tag(spec.uuid)),
         timeout_mins=spec.timeout_mins,
@@ -57,12 +68,11 @@ def parameters(spec: ClusterSpec, slug_length: int) -> dict[str, Any]:
 
     return {
         "name": hostname_prefix(spec.uuid, spec.name, slug_length),
-        **_group_parameters(spec.group(MASTER), one="manager", many="managers"),
-        **_group_parameters(spec.group(WORKER), one="worker", many="workers"),
+        **_group_parameters(spec.group(MASTER), spec.labels, one="manager", many="managers"),
+        **_group_parameters(spec.group(WORKER), spec.labels, one="worker", many="workers"),
         "node_groups": {group.key: _more(group) for group in spec.groups if not group.is_default},
         "node_group_credentials": {g.key: _credentials(g) for g in spec.groups if not g.is_default},
         "volume_type": label("docker_volume_type"),
-        "zone": label("availability_zone"),
         "affinity": label("nodes_affinity_policy"),
         "external_network": spec.external_network or "",
         "floating_ips": bool(spec.floating_ip_enabled and spec.external_network),
@@ -77,7 +87,7 @@ def parameters(spec: ClusterSpec, slug_length: int) -> dict[str, Any]:
     }
 
 
-def _group_parameters(group: GroupSpec, *, one: str, many: str) -> dict[str, Any]:
+def _group_parameters(group: GroupSpec, known: Mapping[str, str], *, one: str, many: str) -> dict[str, Any]:
     return {
         many: group.count + group.surge,
         f"{one}_image": group.image,
@@ -85,6 +95,7 @@ def _group_parameters(group: GroupSpec, *, one: str, many: str) -> dict[str, Any
         f"{one}_volume_size": group.docker_volume_size or 0,
         f"{one}_credentials": _credentials(group),
         f"{one}_kept": _kept(group),
+        f"{one}_zones": _zones(group, known),
         f"removed_{many}": _removed(group),
     }
 
@@ -101,6 +112,16 @@ def _kept(group: GroupSpec) -> dict[str, dict[str, str]]:
     return {str(index): dict(made) for index, made in sorted(group.kept.items())}
 
 
+def _zones(group: GroupSpec, known: Mapping[str, str]) -> dict[str, str]:
+    """Index → zone: each in turn, so that a node keeps its own whatever is scaled."""
+    if several := labels.value_of(known, "availability_zones"):
+        zones = labels.parse_zones(several)
+    else:
+        zones = tuple(filter(None, [labels.value_of(known, "availability_zone")]))
+    there = desired_indices(group.count + group.surge, group.removed_indices) if zones else ()
+    return {str(index): zones[index % len(zones)] for index in there}
+
+
 def _more(group: GroupSpec) -> dict[str, Any]:
     """What makes a node group beside the default ones; its own labels hold for it."""
     return {
@@ -112,7 +133,7 @@ def _more(group: GroupSpec) -> dict[str, Any]:
         "kept": _kept(group),
         "volume_size": group.docker_volume_size or 0,
         "volume_type": labels.value_of(group.labels, "docker_volume_type") or "",
-        "zone": labels.value_of(group.labels, "availability_zone") or "",
+        "zones": _zones(group, group.labels),
         "affinity": labels.value_of(group.labels, "nodes_affinity_policy") or "",
     }
 

@@ -1,8 +1,8 @@
 """A node's user data: one ``#cloud-config`` for each role, the same for all nodes of that role.
 
-Heat fills in ``__CREDENTIAL__``, ``__HOSTNAME__`` and ``__VOLUME__`` for each node. User data can be
-read by every reader of the project and by every container of the node, so it holds no secret that is
-worth anything once the node has enrolled.
+Heat fills in ``__CREDENTIAL__``, ``__HOSTNAME__``, ``__VOLUME__`` and ``__ETCD_VOLUME__`` for each node. User
+data can be read by every reader of the project and by every container of the node, so it holds no secret
+that is worth anything once the node has enrolled.
 """
 
 import base64
@@ -27,10 +27,13 @@ _KEY = re.compile(r"[a-z0-9@.-]+ AAAA[A-Za-z0-9+/=]+")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Machine:
-    """What an engine's nodes run: files below ``heat_templates``, known on the node by their last name."""
+    """What an engine's nodes run: files below ``heat_templates``, known on the node by their last name.
+    ``told``: files below ``/etc/magnum-lite`` beside those of all nodes, with a word that Heat fills in.
+    """
 
     scripts: tuple[str, ...]
     units: tuple[str, ...]
+    told: tuple[tuple[str, str], ...] = ()
 
 
 def render(spec: ClusterSpec, machine: Machine, values: Mapping[str, str]) -> str:
@@ -38,6 +41,7 @@ def render(spec: ClusterSpec, machine: Machine, values: Mapping[str, str]) -> st
     files = [
         _plain(f"{CONFIG}/credential", "__CREDENTIAL__"),
         _plain(f"{CONFIG}/volume", "__VOLUME__"),
+        *(_plain(f"{CONFIG}/{name}", word) for name, word in machine.told),
         _packed(f"{CONFIG}/node.env", environment(values)),
         _packed(f"{CONFIG}/door-ca.pem", spec.door.ca_pem),
     ]

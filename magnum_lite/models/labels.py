@@ -11,7 +11,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Literal
 
-Kind = Literal["str", "int", "bool", "cidr", "cidrs", "map", "url", "ports", "auth", "version", "prefix"]
+Kind = Literal[
+    "str", "int", "gib", "bool", "cidr", "cidrs", "map", "url", "ports", "auth", "version", "prefix", "zones"
+]  # fmt: skip
 Feeds = Literal["heat", "node", "service", "nothing"]
 
 ALL = frozenset({"swarm", "kubernetes"})
@@ -30,6 +32,8 @@ _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?(?
 _URL = re.compile(r"https?://[^\s'\"\\\x00-\x1f\x7f`$]+")
 _VERSION = re.compile(r"v[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}(?:-[a-z0-9.]{1,30})?")
 _PREFIX = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::[0-9]{1,5})?(?:/[a-z0-9._-]+)*/?")
+MAX_GIB = 65536
+_ZONE = re.compile(r"[^\s,:\x00-\x1f\x7f]{1,255}")  # Nova takes a host after a colon
 _PORTS = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?(?:/(tcp|udp))?")
 
 
@@ -62,6 +66,9 @@ _ENTRIES = (
     Label(name="docker_volume_type", kind="str",
           meaning="Cinder volume type of the volume for /var/lib/docker."),
     Label(name="availability_zone", kind="str", meaning="Zone of the nodes."),
+    Label(name="availability_zones", kind="zones",
+          meaning="Zones over which the nodes of each group are spread in turn, as az1,az2,az3;"
+                  " availability_zone does not count then."),
     Label(name="nodes_affinity_policy", kind="str", default="soft-anti-affinity",
           choices=("soft-anti-affinity", "anti-affinity", "soft-affinity", "affinity", "none"),
           meaning="Server group policy of managers, and of workers; 'none' makes no server group."),
@@ -81,6 +88,8 @@ _ENTRIES = (
           meaning="Range of the pods; each node gets a /24 of it."),
     Label(name="service_cluster_ip_range", kind="cidr", coes=KUBERNETES, feeds="node",
           default="10.254.0.0/16", meaning="Range of the services."),
+    Label(name="etcd_volume_size", kind="gib", coes=KUBERNETES, default="0",
+          meaning="GiB of a Cinder volume at each master for etcd; 0: etcd is on the server's own disk."),
     Label(name="cgroup_driver", kind="str", coes=KUBERNETES, feeds="node", choices=("systemd", "cgroupfs"),
           meaning="Of kubelet and containerd; systemd where the image has cgroup v2 if absent."),
     Label(name="auto_healing_enabled", kind="bool", default="false", feeds="service",
@@ -132,6 +141,21 @@ def suggest(name: str) -> str | None:
 def value_of(labels: Mapping[str, str], name: str) -> str | None:
     """A label's value, or the registry's default."""
     return labels.get(name, LABELS[name].default)
+
+
+def value_for(labels: Mapping[str, str], name: str, coe: str) -> str | None:
+    """The same for an engine: None where the label has no effect."""
+    return value_of(labels, name) if coe in LABELS[name].coes else None
+
+
+def parse_zones(text: str) -> tuple[str, ...]:
+    """Names of availability zones, in their order. Raises ValueError."""
+    found = tuple(word.strip() for word in text.split(","))
+    if not all(_ZONE.fullmatch(word) for word in found):
+        raise ValueError("must be names of availability zones, as az1,az2")
+    if len(set(found)) != len(found):
+        raise ValueError("names a zone twice")
+    return found
 
 
 def parse_bool(text: str) -> bool:
@@ -219,6 +243,13 @@ def _int(text: str) -> int:
         raise ValueError(f"must be a whole number, not {text!r}") from None
 
 
+def _gib(text: str) -> int:
+    size = _int(text)
+    if not 0 <= size <= MAX_GIB:
+        raise ValueError(f"must be a size in GiB, from 0 to {MAX_GIB}")
+    return size
+
+
 def _cidr(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
     try:
         return ipaddress.ip_network(text.strip(), strict=False)
@@ -247,5 +278,5 @@ def _prefix(text: str) -> str:
 _READERS: Mapping[Kind, Callable[[str], object]] = {
     "str": str, "int": _int, "bool": parse_bool, "cidr": _cidr, "cidrs": parse_cidrs, "url": _url,
     "map": parse_node_labels, "ports": parse_ports, "auth": parse_registry_auth, "version": _version,
-    "prefix": _prefix,
+    "prefix": _prefix, "zones": parse_zones, "gib": _gib,
 }  # fmt: skip

@@ -54,14 +54,8 @@ def of_cluster(deps: Deps, context: Context, values: Mapping[str, Any], *, templ
         if row["keypair"]:
             row["ssh_public_key"] = deps.lookups.public_key(context, row["keypair"])
         counts = [g["node_count"] for g in groups]
-        needs = room.needs(deps, context, groups, more=counts, floating=has_floating_ips(row))
+        needs = room.needs(deps, context, row, groups, more=counts)
     return Draft(row, groups, problems, needs)
-
-
-def has_floating_ips(row: Row) -> bool:
-    """Whether each node of a cluster gets one."""
-    got = assembly.effective(row, row["template"])
-    return bool(got["floating_ip_enabled"] and got["external_network_id"])
 
 
 def template_for(deps: Deps, context: Context, ident: str, field: str) -> Row:

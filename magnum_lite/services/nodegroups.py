@@ -177,8 +177,7 @@ def _draft(
         problems = drafts.engine_problems(deps, cluster, [*rest, after])
     if not problems:
         more = [after["node_count"] - (before["node_count"] if before else 0)]
-        floating = drafts.has_floating_ips(cluster)
-        needs = room.needs(deps, context, [after], more=more, floating=floating)
+        needs = room.needs(deps, context, cluster, [after], more=more)
     return Draft(cluster, groups, before, after, problems, needs)
 
 

@@ -67,8 +67,7 @@ def draft(
         problems = drafts.engine_problems(deps, row, after)
     needs = []
     if not problems:
-        more, floating = [count - group["node_count"]], drafts.has_floating_ips(row)
-        needs = room.needs(deps, context, [group], more=more, floating=floating)
+        needs = room.needs(deps, context, row, [group], more=[count - group["node_count"]])
     return Draft(row, groups, group, count, chosen, problems, needs)
 
 

@@ -18,7 +18,7 @@ from magnum_lite.models.status import Action
 from magnum_lite.models.views import names, new_row
 from magnum_lite.services import acceptance, references, room
 from magnum_lite.services.deps import Deps, scope
-from magnum_lite.services.drafts import Draft, engine_problems, has_floating_ips
+from magnum_lite.services.drafts import Draft, engine_problems
 
 _CHANGEABLE = (names(NodeGroup, Access.WRITE) - {"name"}) | {"image_id", "flavor_id", "labels", "make"}
 _OF_CLUSTER = ("template", "cluster_template_id")
@@ -40,7 +40,7 @@ def draft(deps: Deps, context: Context, ident: str) -> Draft:
     needs = []
     if not problems:
         more = [g["node_count"] - before.get(g["uuid"], 0) for g in after]
-        needs = room.needs(deps, context, after, more=more, floating=has_floating_ips(row))
+        needs = room.needs(deps, context, row, after, more=more)
     return Draft(row, after, problems, needs)
 
 

@@ -5,7 +5,10 @@ from collections.abc import Sequence
 
 from magnum_lite.context import Context
 from magnum_lite.db.rows import Row
+from magnum_lite.drivers import assembly
+from magnum_lite.drivers.contract import MASTER
 from magnum_lite.errors import QuotaExceeded
+from magnum_lite.models import labels
 from magnum_lite.services.deps import Deps
 
 
@@ -25,12 +28,12 @@ class Need:
 
 
 def needs(
-    deps: Deps, context: Context, groups: Sequence[Row], *, more: Sequence[int], floating: bool
+    deps: Deps, context: Context, cluster: Row, groups: Sequence[Row], *, more: Sequence[int]
 ) -> list[Need]:
-    """What ``more`` nodes of each group need, beside what is left.
-
-    ``floating``: each node gets a floating IP. RAM in MiB, volumes in GiB.
-    """
+    """What ``more`` nodes of each group need, beside what is left. RAM in MiB, volumes in GiB."""
+    got = assembly.effective(cluster, cluster["template"])
+    floating = got["floating_ip_enabled"] and got["external_network_id"]
+    etcd = int(labels.value_for(got["labels"], "etcd_volume_size", cluster["coe"]) or 0)
     need: dict[str, int] = {}
 
     def add(name: str, count: int) -> None:
@@ -44,9 +47,10 @@ def needs(
         add("instances", count)
         add("cores", count * flavor.vcpus)
         add("ram", count * flavor.ram)
-        if group["docker_volume_size"]:
-            add("volumes", count)
-            add("gigabytes", count * group["docker_volume_size"])
+        for size in (group["docker_volume_size"], etcd if group["role"] == MASTER else 0):
+            if size:
+                add("volumes", count)
+                add("gigabytes", count * size)
         if floating:
             add("floating_ips", count)
     if not need:

@@ -129,14 +129,13 @@ def _needs(deps: Deps, context: Context, row: Row, groups: list[Row], wanted: li
     """New nodes are made before old ones go, one group after the other: the most that any of them needs."""
     most: dict[str, room.Need] = {}
     seen = set()
-    floating = drafts.has_floating_ips(row)
     for before, after in zip(groups, wanted, strict=True):
         batch = 1 if after["role"] == "master" else min(row["batch_size"], after["node_count"])
         key = (after["flavor_id"], after["docker_volume_size"], batch)
         if before["make"] == after["make"] or key in seen:
             continue
         seen.add(key)
-        for need in room.needs(deps, context, [after], more=[batch], floating=floating):
+        for need in room.needs(deps, context, row, [after], more=[batch]):
             if need.resource not in most or most[need.resource].needed < need.needed:
                 most[need.resource] = need
     return list(most.values())

@@ -22,6 +22,8 @@ VALUES = {
     "published_ports": "8080",
     "docker_volume_type": "fast",
     "availability_zone": "zone-1",
+    "availability_zones": "zone-1,zone-2",
+    "etcd_volume_size": "3",
     "nodes_affinity_policy": "none",
     "registry_mirror": "https://mirror.example.org",
     "kube_tag": "v1.37.2",

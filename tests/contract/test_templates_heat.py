@@ -26,6 +26,8 @@ CASES = {
     "typed volumes": spec(groups=groups(docker_volume_size=5), labels={"docker_volume_type": "fast"}),
     "no groups": spec(labels={"nodes_affinity_policy": "none", "published_ports": "none"}),
     "ssh": spec(labels={"ssh_allowed_cidrs": "192.0.2.0/24,2001:db8::/32", "availability_zone": "z"}),
+    "zones": spec(groups=groups(masters=3, workers=4), labels={"availability_zones": "a,b"}),
+    "a volume for etcd": spec(groups=groups(docker_volume_size=5), labels={"etcd_volume_size": "2"}),
     "scaled": spec(groups=groups(workers=7, removed_indices=(0, 3))),
     "two more groups": spec(
         groups=(*groups(), more("gpu", count=2, removed_indices=(1,)), more("Zéro", count=0))
@@ -33,7 +35,7 @@ CASES = {
 }
 NODE = {
     "role": "worker", "index": "3", "hostname": "bay-worker-3", "image": "i", "flavor": "f", "volume_size": 0,
-    "kept": {}, "volume_type": "", "zone": "", "credentials": {"3": "uuid:token"}, "network": "n", "subnet": "",
+    "kept": {}, "volume_type": "", "zones": {}, "credentials": {"3": "uuid:token"}, "network": "n", "subnet": "",
     "security_groups": ["g"], "server_group": "", "reachable": False, "external_network": "",
 }  # fmt: skip
 
@@ -97,6 +99,7 @@ def test_heat_reads_the_whole_stack(heat, coe, case):
         ({}, set()),
         ({"volume_size": 3}, {"data_volume", "data_volume_attachment"}),
         ({"volume_size": 3, "volume_type": "fast"}, {"typed_volume", "data_volume_attachment"}),
+        ({"etcd_volume_size": 3}, {"etcd_volume", "etcd_volume_attachment"}),
         ({"reachable": True, "external_network": "public"}, {"floating_ip"}),
     ],
 )

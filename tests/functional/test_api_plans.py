@@ -79,6 +79,19 @@ def test_volumes_count(stand):
     plan = create(stand, node_count=2, docker_volume_size=10)
     need = {q["resource"]: q["needed"] for q in plan["quotas"]}
     assert (need["volumes"], need["gigabytes"]) == (3, 30)
+    plan = create(stand, node_count=2, docker_volume_size=10, labels={"etcd_volume_size": "7"})
+    need = {q["resource"]: q["needed"] for q in plan["quotas"]}
+    assert (need["volumes"], need["gigabytes"]) == (3, 30), "Swarm has no etcd"
+
+
+def test_volumes_of_etcd_count(stand):
+    template = stand.template(coe="kubernetes", labels={"etcd_volume_size": "7"})
+    plan = create(stand, template=template["uuid"], master_count=3, node_count=2)
+    need = {q["resource"]: q["needed"] for q in plan["quotas"]}
+    assert (need["volumes"], need["gigabytes"]) == (3, 21)
+    for size in ("-1", "70000", "many"):
+        plan = create(stand, template=template["uuid"], labels={"etcd_volume_size": size})
+        assert [p["field"] for p in plan["problems"]] == ["labels/etcd_volume_size"]
 
 
 def test_unknown_labels_are_warned_about(stand):

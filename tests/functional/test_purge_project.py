@@ -6,6 +6,7 @@ import pytest
 
 from magnum_lite.cmd import purge
 from magnum_lite.db import schema
+from magnum_lite.orchestration.stacks import OrchestrationUnavailable
 from tests.support.stand import OTHER, PROJECT, Stand
 
 
@@ -116,3 +117,53 @@ def test_a_public_template_that_others_use_stays(home, capsys):
     assert f"{mine['uuid']}" in capsys.readouterr().out
     assert home.theirs.get(f"/v1/clustertemplates/{mine['uuid']}").status_int == 200
     assert home.theirs.get(f"/v1/clusters/{user}").status_int == 200
+
+
+class Shut:
+    """Heat, in which nobody can log in to a project that is ``gone``."""
+
+    def __init__(self, stacks, gone):
+        self._stacks, self._gone = stacks, gone
+
+    def __getattr__(self, name):
+        def call(project_id, *arguments, **more):
+            asked = [project_id] if isinstance(project_id, str) else project_id or []
+            if self._gone.intersection(asked):
+                raise OrchestrationUnavailable("Keystone refused the service user in this project.")
+            return getattr(self._stacks, name)(project_id, *arguments, **more)
+
+        return call
+
+
+@pytest.fixture
+def shut(home):
+    """The same, with a project in which the service may not act."""
+    object.__setattr__(home.stand.ports, "stacks", Shut(home.stand.stacks, home.keystone.gone))
+    home.keystone.gone.add(PROJECT)
+    return home
+
+
+def test_a_bay_in_a_project_that_nobody_opened(shut):
+    """It fails at once, with the command that helps; it can be tried again, and deleted although nobody can look."""
+    uuids = [shut.stand.cluster() for _ in range(2)]
+    for uuid in uuids:
+        found = shut.stand.converge(uuid)
+        assert found["status"] == "CREATE_FAILED"
+        assert "openstack role add --user" in found["status_reason"]
+    shut.stand.api.delete(f"/v1/clusters/{uuids[0]}", status=204)
+    assert shut.stand.converge(uuids[0]) is None
+    shut.keystone.gone.clear()
+    change = [{"op": "replace", "path": "/node_count", "value": 1}]
+    shut.stand.api.patch_json(f"/v1/clusters/{uuids[1]}", change, status=202)
+    assert shut.stand.converge(uuids[1])["status"] == "UPDATE_COMPLETE"
+
+
+def test_a_bay_with_a_stack_waits_for_the_project(shut):
+    """What Heat may have is not forgotten, and not given up, because Keystone refuses for a while."""
+    uuid = shut.uuids[0]
+    shut.stand.api.delete(f"/v1/clusters/{uuid}", status=204)
+    for _ in range(5):
+        shut.stand.pass_once()
+    assert shut.stand.get(uuid)["status"] == "DELETE_IN_PROGRESS"
+    shut.keystone.gone.clear()
+    assert shut.stand.settle(uuid) is None

@@ -72,7 +72,7 @@ def make_bay(tenant, served, images):
     made = []
 
     def make(name, *, masters=1, workers=2, **labels):
-        wanted = {"kube_tag": OLD, "kube_mirror": served} | labels
+        wanted = {"kube_tag": OLD, "kube_mirror": served, "etcd_volume_size": "1"} | labels
         model = tenant.model(
             f"model-{name}",
             coe="kubernetes",

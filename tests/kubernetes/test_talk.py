@@ -69,6 +69,16 @@ def test_the_nodes_are_what_was_asked_for(kubectl, bay):
     assert masters[0]["spec"]["taints"]
 
 
+def test_etcd_has_its_volume(machine, tenant, bay):
+    (master,) = [n for n in tenant.nodes(bay["uuid"]) if n["role"] == "master"]
+    code, out = machine.inside(master["server_id"], "findmnt", "-no", "SOURCE,LABEL", "/var/lib/etcd")
+    assert code == 0 and "/dev/" in out, out
+    code, out = machine.inside(
+        master["server_id"], "stat", "-c", "%a", "/var/lib/etcd", "/var/lib/etcd/member"
+    )
+    assert code == 0 and out.split() == ["700", "700"], out
+
+
 def test_the_controllers_run_and_scale(session):
     session.pods("app=redis", count=1)
     session.pods("app=web", count=1)

@@ -217,9 +217,10 @@ def test_two_bays_at_once_in_two_projects(machine, tenant):
     assert machine.leftovers() == before
 
 
-def test_three_managers_with_volumes_without_floating_ips(machine, tenant):
+def test_three_managers_in_two_zones_with_volumes_without_floating_ips(machine, tenant):
     before = machine.leftovers()
-    model = tenant.model("volumes", docker_volume_size=1, floating_ip_enabled=False, flavor_id="m1.small")
+    more = {"floating_ip_enabled": False, "labels": {"availability_zones": "nova-b,nova"}}
+    model = tenant.model("volumes", docker_volume_size=1, flavor_id="m1.small", **more)
     uuid = tenant.bay("three", model, master_count=3, node_count=0)
     made = tenant.complete(uuid, 300)
     assert len(made["master_addresses"]) == 3
@@ -232,6 +233,8 @@ def test_three_managers_with_volumes_without_floating_ips(machine, tenant):
         code, out = machine.inside(node["server_id"], "findmnt", "-no", "SOURCE", "/var/lib/docker")
         assert code == 0, out
         assert "/dev/" in out, "the engine's data are on the volume"
+        server = tenant.cloud.compute.get_server(node["server_id"])
+        assert server.availability_zone == ("nova-b", "nova", "nova-b")[node["index"]]
     tenant.delete(uuid)
     assert machine.leftovers() == before
 

@@ -100,7 +100,8 @@ def test_heat_takes_every_parameter_as_text(heat, zone, kind, image, flavor, gro
     text = TEMPLATES.text_of(request.template, request.parameters)
     stack = heat(json.loads(text), files, dict(request.parameters))
     found = stack.parameters
-    wanted = {"zone": zone, "volume_type": kind, "worker_image": image, "worker_flavor": flavor}
+    zones = {"0": zone, "1": zone} if zone else {}
+    wanted = {"worker_zones": zones, "volume_type": kind, "worker_image": image, "worker_flavor": flavor}
     assert {n: found[n] for n in wanted} == wanted
     plain = registry.get("swarm").stack_request(spec(groups=(*groups(), more(group))))
     assert set(stack) == set(
@@ -111,8 +112,8 @@ def test_heat_takes_every_parameter_as_text(heat, zone, kind, image, flavor, gro
         )
     ), "no resource comes or goes by what a string says"
     inner = dict(stack[extra.key].properties.items())
-    assert (inner["zone"], inner["volume_type"], inner["image"], inner["flavor"]) == (
-        zone,
+    assert (inner["zones"], inner["volume_type"], inner["image"], inner["flavor"]) == (
+        {"0": zone} if zone else {},
         kind,
         image,
         flavor,

@@ -27,11 +27,10 @@ def eventually(what, check, seconds, pause=0.3):
 
 
 class Tenant:
-    """One cloud of the machine's clouds.yaml."""
+    """Whoever a connection logs in as."""
 
-    def __init__(self, state_dir, cloud):
-        loader = openstack.config.OpenStackConfig(config_files=[str(state_dir / "clouds.yaml")])
-        self.cloud = openstack.connection.Connection(config=loader.get_one(cloud=cloud))
+    def __init__(self, connection):
+        self.cloud = connection
         self.coe = self.cloud.container_infrastructure_management
 
     def call(self, method, path, body=None, expect=None):
@@ -140,7 +139,20 @@ class Machine:
         runtime.down(self.state_dir, purge_all=True)
 
     def tenant(self, cloud="magnum-lite"):
-        return Tenant(self.state_dir, cloud)
+        """One cloud of the machine's clouds.yaml."""
+        loader = openstack.config.OpenStackConfig(config_files=[str(self.state_dir / "clouds.yaml")])
+        return Tenant(openstack.connection.Connection(config=loader.get_one(cloud=cloud)))
+
+    def guest(self, auth, auth_type="password"):
+        """Somebody whom clouds.yaml does not have."""
+        known = self.tenant().cloud.config.config
+        same = {k: known[k] for k in ("region_name", "interface", "identity_api_version")}
+        auth = {"auth_url": known["auth"]["auth_url"]} | auth
+        return Tenant(
+            openstack.connect(
+                load_envvars=False, load_yaml_config=False, auth=auth, auth_type=auth_type, **same
+            )
+        )
 
     def service_user(self):
         """How the conductor logs in, as keystoneauth wants it."""

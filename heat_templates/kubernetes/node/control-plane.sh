@@ -9,6 +9,9 @@ CIPHERS=TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_RSA_WITH_AES_128_GCM_S
 # It signs nothing: certificates come through the node door only.
 CONTROLLERS='*,-certificatesigningrequest-signing-controller,-certificatesigningrequest-approving-controller,-bootstrap-signer-controller,-token-cleaner-controller'
 peer=https://$ADDRESS:2380
+mkdir -p /var/lib/etcd
+bash "$here/host.sh" etcd # its volume
+chmod 700 /var/lib/etcd
 
 # A member joins as a learner, which votes only once it has all data: the others lose no quorum meanwhile. Until it has
 # begun, each try asks anew who there is. Members that are there tell, by $others: a learner does not.
@@ -32,8 +35,6 @@ else
     state=existing
 fi
 echo "$state $cluster" > "$KUBE/etcd.joined"
-mkdir -p /var/lib/etcd
-chmod 700 /var/lib/etcd
 unit etcd --name "$HOST" --data-dir /var/lib/etcd --listen-client-urls "https://$ADDRESS:2379,https://127.0.0.1:2379" \
     --advertise-client-urls "https://$ADDRESS:2379" --listen-peer-urls "$peer" --initial-advertise-peer-urls "$peer" \
     --initial-cluster "$cluster" --initial-cluster-state "$state" --client-cert-auth --trusted-ca-file "$PKI/ca-etcd.pem" \

@@ -27,5 +27,5 @@ done
 # the kubelet's watch for processes that ran out of memory
 [ -e /dev/kmsg ] || mknod /dev/kmsg c 1 11 || true
 mount --make-rshared / || true # volumes that a pod mounts are seen by others
-[ "${1:-}" != containerd ] || exec bash "$(dirname "$(readlink -f "$0")")/volume.sh"
+case ${1:-} in containerd | etcd) exec bash "$(dirname "$(readlink -f "$0")")/volume.sh" "$1" ;; esac
 exit 0

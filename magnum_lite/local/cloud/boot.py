@@ -13,7 +13,7 @@ from magnum_lite.local.cloud.settings import Flavor, Image
 from magnum_lite.local.cloud.stamps import new_id, now
 from magnum_lite.local.cloud.store import Record
 from magnum_lite.local.cloud.unanswered import MARK
-from magnum_lite.local.cloud.volumes import ZONE
+from magnum_lite.local.cloud.volumes import ZONE, ZONES
 
 #: Nova's limit of user data, in base64.
 USER_DATA_LIMIT = 65535
@@ -48,6 +48,7 @@ def accept(call: Call, body: dict[str, Any], hints: dict[str, Any]) -> Record:
         "created": now(),
         "updated": now(),
         "launched_at": None,
+        "zone": (reading.text(body, "availability_zone") or ZONE).split(":")[0],
         "task": "spawning",
         "fault": None,
         "attachments": {},
@@ -175,7 +176,7 @@ def _volumes(call: Call, body: dict[str, Any]) -> dict[str, str | None]:
 
 def _check_rest(body: dict[str, Any]) -> None:
     zone = reading.text(body, "availability_zone")
-    if zone and zone.split(":")[0] != ZONE:
+    if zone and zone.split(":")[0] not in ZONES:
         raise bad_request("The requested availability zone is not available")
     for count in ("min_count", "max_count"):
         if (reading.number(body, count, least=1) or 1) != 1:

@@ -10,7 +10,7 @@ from magnum_lite.local.cloud.routing import Answer, Router
 from magnum_lite.local.cloud.settings import Flavor
 from magnum_lite.local.cloud.stamps import new_id
 from magnum_lite.local.cloud.store import Record
-from magnum_lite.local.cloud.volumes import ZONE
+from magnum_lite.local.cloud.volumes import ZONES
 
 ROUTER = Router("/compute/v2.1")
 
@@ -91,9 +91,11 @@ def quota_set(call: Call, project: str, form: str = "") -> Answer:
 
 @ROUTER.on("GET", "/os-availability-zone")
 def zones(_call: Call) -> Answer:
-    """The one zone."""
+    """The zones."""
     return 200, {
-        "availabilityZoneInfo": [{"zoneName": ZONE, "zoneState": {"available": True}, "hosts": None}]
+        "availabilityZoneInfo": [
+            {"zoneName": zone, "zoneState": {"available": True}, "hosts": None} for zone in ZONES
+        ]
     }
 
 

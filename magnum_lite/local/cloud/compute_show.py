@@ -89,7 +89,7 @@ def _shown(call: Call, record: Record, state: str | None) -> dict[str, Any]:
         "image": {"id": record["image_id"], "links": []},
         "flavor": {"id": record["flavor_id"], "links": []},
         "OS-DCF:diskConfig": "MANUAL",
-        "OS-EXT-AZ:availability_zone": ZONE,
+        "OS-EXT-AZ:availability_zone": record.get("zone", ZONE),
         "OS-EXT-STS:vm_state": power.vm_state(status),
         "OS-EXT-STS:task_state": record["task"],
         "OS-EXT-STS:power_state": power.power_state(state),

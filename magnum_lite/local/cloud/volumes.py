@@ -23,6 +23,8 @@ from magnum_lite.local.cloud.unanswered import MARK
 LOG = logging.getLogger(__name__)
 
 ZONE = "nova"
+#: Of servers: names only, as there is one machine.
+ZONES = (ZONE, "nova-b", "nova-c")
 TYPE = "loop"
 _DEVICE = re.compile(r"/dev/[a-z]{2,4}")
 _MAKE = (

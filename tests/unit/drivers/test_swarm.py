@@ -146,6 +146,20 @@ def test_removed_indices_and_credentials_reach_heat_as_texts():
     assert parameters["worker_credentials"] == {"2": "v:w", "10": "u:t"}
 
 
+def test_nodes_are_spread_over_zones_and_keep_theirs():
+    """By their indices, so that neither scaling nor replacement moves one to another zone."""
+    labels = {"availability_zone": "z", "availability_zones": "a, b,c"}
+    few = DRIVER.stack_request(spec(groups=groups(masters=3, workers=2), labels=labels)).parameters
+    assert few["manager_zones"] == {"0": "a", "1": "b", "2": "c"}
+    assert few["worker_zones"] == {"0": "a", "1": "b"}
+    scaled = groups(masters=3, workers=4, removed_indices=(0, 3))
+    many = DRIVER.stack_request(spec(groups=scaled, labels=labels)).parameters
+    assert many["worker_zones"] == {"1": "b", "2": "c", "4": "b", "5": "c"}
+    one = DRIVER.stack_request(spec(labels={"availability_zone": "z"})).parameters
+    assert set(one["manager_zones"].values()) == {"z"}
+    assert DRIVER.stack_request(spec()).parameters["worker_zones"] == {}
+
+
 def with_groups(*extra):
     return spec(groups=(*groups(), *extra))
 
@@ -160,7 +174,8 @@ def test_more_node_groups_are_parameters_of_their_own():
     assert parameters["node_groups"] == {
         "nodegroup_gpu_99999999": {
             "word": "gpu", "count": 3, "removed": ["1"], "image": "gpu-node", "flavor": "g1.large", "kept": {},
-            "volume_size": 9, "volume_type": "fast", "zone": "z2", "affinity": "none",
+            "volume_size": 9, "volume_type": "fast", "zones": {"0": "z2", "2": "z2", "3": "z2"},
+            "affinity": "none",
         }
     }  # fmt: skip
     assert parameters["node_group_credentials"] == {"nodegroup_gpu_99999999": {"0": f"{NODE}:{TOKEN}"}}
