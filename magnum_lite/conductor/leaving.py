@@ -1,6 +1,7 @@
 """Nodes that are to go: drained, taken out of the engine, then out of the stack."""
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from oslo_log import log
 
@@ -14,6 +15,7 @@ from magnum_lite.models.status import NodeState
 from magnum_lite.native.engine import Engine, EngineRefused, EngineUnreachable
 
 LOG = log.getLogger(__name__)
+T = TypeVar("T")
 DRAINING, EXPELLING, REMOVED = "draining", "expelling", "removed"
 _TASKS_STOP = 10.0
 
@@ -99,7 +101,7 @@ def _is_drained(work: Work, node: Row, engine: Engine | None) -> bool:
     return bool(drained) or waited >= limit
 
 
-def _try(engine: Engine | None, call: Callable[[Engine], bool]) -> bool | None:
+def _try(engine: Engine | None, call: Callable[[Engine], T]) -> T | None:
     """The call's answer; None where the engine can't be reached or refuses (its node may be dead)."""
     if engine is None:
         return None
@@ -122,17 +124,16 @@ def _block_indices(work: Work, leaving: list[Row]) -> None:
 
 
 def forget_gone(work: Work) -> Outcome:
-    """Once the stack is without them, their records go too. Where only a master's agent can take them
-    out of the engine, it is given two of its beats for that.
+    """Once the stack is without them, their records go too. One that the engine still lists, as it could
+    not be asked when the node left, is taken out first; there is a limit to that.
     """
     gone = [n for n in work.nodes if n["state"] == NodeState.LEAVING and n["leave_step"] == REMOVED]
     if not gone:
         return DONE
-    if not work.ports.conf.conductor.reach_engines:
-        seen, now = engines.view(work), work.ports.clock()
-        patience = work.ports.conf.conductor.drain_timeout + 3 * work.ports.conf.node_door.report_interval
-        if any(n["engine_id"] in seen and now - n["leave_since"] < patience for n in gone):
-            return Wait(1.0, "Masters are being told of nodes that are gone.")
+    patience = work.ports.conf.conductor.drain_timeout + 3 * work.ports.conf.node_door.report_interval
+    late = [n for n in gone if n["engine_id"] and work.ports.clock() - n["leave_since"] < patience]
+    if late and _are_listed(work, {n["engine_id"] for n in late}):
+        return Wait(1.0, f"Nodes that are gone are taken out of {work.driver.place}.")
     if any(n["role"] == "master" for n in gone):
         _move_address(work)
     with work.write() as connection:
@@ -142,6 +143,24 @@ def forget_gone(work: Work) -> Outcome:
     for node in gone:
         work.tell("node", "Removed.", node=node["hostname"], step="gone", percent=100)
     return DONE
+
+
+def _are_listed(work: Work, ids: set[str]) -> bool:
+    """Whether the engine still lists one of them, or can't be asked. Where it is not to be reached from
+    here, its masters take them out.
+    """
+    if not work.ports.conf.conductor.reach_engines:
+        return bool(ids & engines.view(work).keys())
+    engine = engines.reach(work)
+    try:
+        listed = _try(engine, lambda e: {n.id for n in e.nodes()})
+        return listed is None or not all(
+            _try(engine, lambda e, i=i: e.remove(i))  # type: ignore[misc]
+            for i in ids & listed
+        )
+    finally:
+        if engine is not None:
+            engine.close()
 
 
 def _move_address(work: Work) -> None:
