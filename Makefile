@@ -17,7 +17,7 @@ demo: ## A real bay on this machine, used through its own TLS API (KEEP=1 leaves
 	@bin="$(BIN)"; exec "$$bin/magnum-lite" demo $(if $(KEEP),--keep) $(if $(COE),--coe $(COE))
 
 test: ## Lint and every suite (T=path: one of them)
-	@bin="$(BIN)"; tools/lint.sh "$$bin"; exec "$$bin/python" -m pytest $(T)
+	@bin="$(BIN)"; tools/lint.sh "$$bin"; exec tools/suites.sh "$$bin" $(T)
 
 test-kubernetes: kubernetes-mirror ## Real Kubernetes bays, with what is long (Go; the first build takes an hour)
 	@bin="$(BIN)"; exec "$$bin/python" -m pytest -s -m "long or not long" $(if $(filter tests,$(T)),tests/kubernetes,$(T))
