@@ -1,11 +1,10 @@
 #!/bin/bash
-# suites.sh BIN [PATH…]: the suites below PATH, else all of them. All are two runs side by side: those with a cloud, or with
-# servers that are killed, wait much of their time; the others fill it, and give way where both want the same core.
+# suites.sh BIN PATH…: the suites below these. All of them are two runs side by side: those with a cloud, or with servers
+# that are killed, wait much of their time; the others fill it, and give way where both want the same core.
 set -euo pipefail
 bin=$1
 shift
-[ "$*" != tests ] || shift
-[ $# -eq 0 ] || exec "$bin/python" -m pytest "$@"
+[ "$*" = tests ] || exec "$bin/python" -m pytest "$@"
 
 log=$(mktemp) quick=''
 trap '[ -z "$quick" ] || kill "$quick"; rm -f "$log"' EXIT

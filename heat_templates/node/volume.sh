@@ -8,7 +8,7 @@ case ${1:-} in
     etcd) target=/var/lib/etcd label=ml-etcd file=/etc/magnum-lite/etcd-volume ;;
     *) target=${DATA_DIR:-/var/lib/docker} label=ml-docker file=/etc/magnum-lite/volume ;;
 esac
-volume=$(cat "$file" 2> /dev/null || true)
+volume=$(cat "$file")
 [ -n "$volume" ] || exit 0
 
 # The hypervisor shows the first 20 characters of the volume's id as the disk's serial number.

@@ -13,6 +13,7 @@ import pydantic
 
 from magnum_lite.models import wire
 
+MAX_GIB = 65_536
 MAX_LABELS = 256
 MAX_LABEL_VALUE = 4096
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
@@ -198,7 +199,7 @@ Uuid = Annotated[
 Integer = Annotated[int, _WHOLE, wire.INTEGER]
 Count = Annotated[int, _WHOLE, wire.INTEGER, pydantic.Field(ge=0, le=10_000)]
 Port = Annotated[int, _WHOLE, wire.INTEGER, pydantic.Field(ge=1024, le=65535)]
-GiB = Annotated[int, _WHOLE, wire.INTEGER, pydantic.Field(ge=1, le=65_536)]
+GiB = Annotated[int, _WHOLE, wire.INTEGER, pydantic.Field(ge=1, le=MAX_GIB)]
 Boolean = Annotated[
     bool,
     pydantic.BeforeValidator(boolean),

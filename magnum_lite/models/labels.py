@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Literal
 
+from magnum_lite.models.fields import MAX_GIB
+
 Kind = Literal[
     "str", "int", "gib", "bool", "cidr", "cidrs", "map", "url", "ports", "auth", "version", "prefix", "zones"
 ]  # fmt: skip
@@ -32,7 +34,6 @@ _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?(?
 _URL = re.compile(r"https?://[^\s'\"\\\x00-\x1f\x7f`$]+")
 _VERSION = re.compile(r"v[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}(?:-[a-z0-9.]{1,30})?")
 _PREFIX = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::[0-9]{1,5})?(?:/[a-z0-9._-]+)*/?")
-MAX_GIB = 65536
 _ZONE = re.compile(r"[^\s,:\x00-\x1f\x7f]{1,255}")  # Nova takes a host after a colon
 _PORTS = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?(?:/(tcp|udp))?")
 

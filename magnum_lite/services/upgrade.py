@@ -131,7 +131,7 @@ def _needs(deps: Deps, context: Context, row: Row, groups: list[Row], wanted: li
     seen = set()
     for before, after in zip(groups, wanted, strict=True):
         batch = 1 if after["role"] == "master" else min(row["batch_size"], after["node_count"])
-        key = (after["flavor_id"], after["docker_volume_size"], batch)
+        key = (after["role"] == "master", after["flavor_id"], after["docker_volume_size"], batch)
         if before["make"] == after["make"] or key in seen:
             continue
         seen.add(key)

@@ -89,6 +89,12 @@ def test_volumes_of_etcd_count(stand):
     plan = create(stand, template=template["uuid"], master_count=3, node_count=2)
     need = {q["resource"]: q["needed"] for q in plan["quotas"]}
     assert (need["volumes"], need["gigabytes"]) == (3, 21)
+    bay = stand.cluster(template=template, node_count=1)
+    after = stand.template(coe="kubernetes", labels=template["labels"], image_id="debian-12-node")
+    upgrade = f"/v1/clusters/{bay}/actions/upgrade?plan=true"
+    plan = stand.api.post_json(upgrade, {"cluster_template": after["uuid"]}, headers=V).json
+    need = {q["resource"]: q["needed"] for q in plan["quotas"]}
+    assert (need["instances"], need["volumes"], need["gigabytes"]) == (1, 1, 7), "a new master's, too"
     for size in ("-1", "70000", "many"):
         plan = create(stand, template=template["uuid"], labels={"etcd_volume_size": size})
         assert [p["field"] for p in plan["problems"]] == ["labels/etcd_volume_size"]

@@ -62,7 +62,6 @@ def test_in_two_steps(home, tenant, kubectl_of, images):
     print(f"second step: {second:.1f} s; page: {said}")
     assert page.visits > 50 and not page.failed, said
     assert pods(new) == before, "a pod was made anew or restarted"
-    new(
-        "delete", "deployment", "page"
-    )  # what controllers do still works: their tokens and certificates are good
+    # What controllers do still works: their tokens and certificates are good.
+    new("delete", "deployment", "page")
     eventually("its pods go", lambda: not pods(new), 120)

@@ -13,9 +13,8 @@ from tests.support.openstack import PROGRAMS, environment
 pytestmark = [
     pytest.mark.openstack,
     pytest.mark.timeout(900),
-    pytest.mark.parametrize(
-        "cloud", ["postgresql"], indirect=True
-    ),  # whose bays these are is the same on both
+    # Whose bays these are is the same on both databases.
+    pytest.mark.parametrize("cloud", ["postgresql"], indirect=True),
 ]
 
 

@@ -10,7 +10,7 @@ CIPHERS=TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_RSA_WITH_AES_128_GCM_S
 CONTROLLERS='*,-certificatesigningrequest-signing-controller,-certificatesigningrequest-approving-controller,-bootstrap-signer-controller,-token-cleaner-controller'
 peer=https://$ADDRESS:2380
 mkdir -p /var/lib/etcd
-bash "$here/host.sh" etcd # its volume
+bash "$here/volume.sh" etcd
 chmod 700 /var/lib/etcd
 
 # A member joins as a learner, which votes only once it has all data: the others lose no quorum meanwhile. Until it has

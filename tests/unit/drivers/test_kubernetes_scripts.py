@@ -65,6 +65,7 @@ def node(tmp_path):
             (where / name).chmod(0o755)
         settings = kubernetes_settings.settings(of or spec(), role)
         (etc / "magnum-lite/node.env").write_text(user_data.environment(settings))
+        (etc / "magnum-lite/etcd-volume").write_text("")
         mounts = f"mount --bind {etc} /etc && mount --bind {opt} /opt && mount --bind {lib} /var/lib"
         done = subprocess.run(
             ["unshare", "--mount", "bash", "-c", f"{mounts} && here={here} && {script}"],
