@@ -352,6 +352,7 @@ def test_a_wrong_request_is_refused_and_leaves_nothing(world):
     assert world.stacks.get(world.one, request.name) is None
 
 
+@pytest.mark.local
 def test_heat_refuses_an_unknown_resource_type(real_world):
     request = real_world.request(template="refused.yaml")
     with pytest.raises(StackRefused, match="OS::No::SuchThing"):
