@@ -14,13 +14,13 @@ from magnum_lite.conductor.enrolment import enrol
 from magnum_lite.conductor.plan import plan
 from magnum_lite.conductor.ports import Ports
 from magnum_lite.context import Context, in_request
-from magnum_lite.db import certificates, clusters, nodes
+from magnum_lite.db import certificates, nodes
 from magnum_lite.db.interruptions import again
 from magnum_lite.db.rows import Row
 from magnum_lite.drivers import registry
 from magnum_lite.errors import Forbidden, InvalidInput, NotFound, Problem
 from magnum_lite.models.status import Action, NodeState
-from magnum_lite.pki import csr, profiles
+from magnum_lite.pki import csr, profiles, wishes
 from magnum_lite.pki.errors import PKIError, RequestRefused
 
 LOG = log.getLogger(__name__)
@@ -109,12 +109,16 @@ def _profile(cluster: Row, *, writes: bool) -> str:
 
 def sign(ports: Ports, context: Context, cluster_uuid: str, pem: str, ttl: int | None) -> str:
     """A client certificate as the caller's role allows. Raises InvalidInput, Forbidden, NotFound."""
+    try:
+        verified = csr.verify(pem)
+    except PKIError as error:
+        raise InvalidInput(Problem("csr", error.reason)) from None
     with ports.database.read() as connection:
-        cluster = clusters.for_signing(connection, cluster_uuid)
-        reserved = nodes.hostnames(connection, cluster_uuid)
-        known = certificates.authorities(connection, cluster_uuid)
-    if cluster is None:
-        raise NotFound("Cluster", cluster_uuid)
+        found = certificates.for_signing(connection, cluster_uuid, wishes.people(verified))
+        if found is None:
+            raise NotFound("Cluster", cluster_uuid)
+        cluster, known = found
+        reserved = nodes.hostnames(connection, cluster_uuid) if cluster["names_node"] else ()
     profile = _profile(cluster, writes=bool(context.roles & _WRITERS))
     most = ports.conf.certificates.client_max_days
     days = min(ports.conf.certificates.client_days, most)
@@ -126,7 +130,7 @@ def sign(ports: Ports, context: Context, cluster_uuid: str, pem: str, ttl: int |
             ports,
             cluster,
             profiles.PROFILES[profile],
-            csr.verify(pem),
+            verified,
             common_name=(context.user_name or context.user_id)[:64] or "member",
             reserved=reserved,
             lifetime=lifetime,

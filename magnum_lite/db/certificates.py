@@ -1,18 +1,35 @@
 """CAs, issued certificates and sealed secrets."""
 
+from collections.abc import Collection
 from typing import Any
 
 import sqlalchemy as sa
 
 from magnum_lite.db import rows
 from magnum_lite.db.rows import Row
-from magnum_lite.db.schema import authority, certificate, secret
+from magnum_lite.db.schema import authority, certificate, cluster, node, secret
 from magnum_lite.db.session import utcnow
 from magnum_lite.errors import NotFound
 
 _AUTHORITIES = (
     sa.select(authority)
     .where(authority.c.cluster_id == sa.bindparam("cluster_id"))
+    .order_by(authority.c.epoch, authority.c.id)
+)
+# What a certificate is issued by and what an event of it needs, of the cluster; its CAs; whether a node has
+# one of the names. A signature costs about as much as one round trip, so this is one.
+_SIGNING = ("uuid", "project_id", "coe", "generation", "renewal", "imported")
+_FOR_SIGNING = (
+    sa.select(
+        *(cluster.c[name] for name in _SIGNING),
+        sa.exists()
+        .where(node.c.cluster_id == cluster.c.uuid)
+        .where(sa.func.lower(node.c.hostname).in_(sa.bindparam("names", expanding=True)))
+        .label("names_node"),
+        *(c.label(f"ca_{c.name}") for c in authority.c),
+    )
+    .select_from(cluster.outerjoin(authority, authority.c.cluster_id == cluster.c.uuid))
+    .where(cluster.c.uuid == sa.bindparam("cluster_id"))
     .order_by(authority.c.epoch, authority.c.id)
 )
 _INTEND = certificate.insert()
@@ -31,6 +48,19 @@ def insert_authority(connection: sa.Connection, values: dict[str, Any]) -> None:
 def authorities(connection: sa.Connection, cluster_id: str) -> list[Row]:
     """All CAs of a cluster, with their sealed keys, oldest first."""
     return rows.many(connection, _AUTHORITIES, {"cluster_id": cluster_id})
+
+
+def for_signing(
+    connection: sa.Connection, cluster_id: str, names: Collection[str]
+) -> tuple[Row, list[Row]] | None:
+    """What is needed of a cluster to issue a certificate, and its `authorities`; None when it is gone.
+    ``names_node`` says whether one of ``names`` (in lower case) is a node's, a gone one's included.
+    """
+    found = rows.many(connection, _FOR_SIGNING, {"cluster_id": cluster_id, "names": list(names)})
+    if not found:
+        return None
+    known = [{c.name: row[f"ca_{c.name}"] for c in authority.c} for row in found]
+    return {k: v for k, v in found[0].items() if not k.startswith("ca_")}, [k for k in known if k["id"]]
 
 
 def public_parts(connection: sa.Connection, cluster_id: str) -> list[Row]:

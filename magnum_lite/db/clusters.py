@@ -25,10 +25,6 @@ _MADE_FROM = {"template", "action", "generation", "observed_generation", "merge_
 _DETAIL = tuple(c for c in cluster.c if c.name in _MADE_FROM or c.name not in names(Cluster, Access.PRIVATE))
 _SHORT = tuple(c for c in _DETAIL if c.name in _MADE_FROM | {"id"} | short(Cluster))
 _ONE = (*_DETAIL, cluster.c.coe)
-_FOR_SIGNING = (
-    cluster.c[name] for name in ("uuid", "project_id", "coe", "generation", "renewal", "imported")
-)
-_SIGNING_BY_UUID = sa.select(*_FOR_SIGNING).where(cluster.c.uuid == sa.bindparam("uuid"))
 _OWNER = tuple(cluster.c[name] for name in ("uuid", "project_id", "user_id"))
 
 
@@ -69,11 +65,6 @@ def _found(connection: sa.Connection, ident: str, project_id: str | None, column
 def by_uuid(connection: sa.Connection, uuid: str) -> Row | None:
     """The whole row, or None when it is gone."""
     return rows.one(connection, _BY_UUID, {"uuid": uuid})
-
-
-def for_signing(connection: sa.Connection, uuid: str) -> Row | None:
-    """The same, only what a certificate is issued by and what an event of it needs."""
-    return rows.one(connection, _SIGNING_BY_UUID, {"uuid": uuid})
 
 
 def page(

@@ -8,7 +8,6 @@ whether they live only when in doubt: of four round trips of a small answer, two
 import contextlib
 import datetime as dt
 import json
-import select
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -19,6 +18,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.expression import FunctionElement
 
+from magnum_lite import concurrency
 from magnum_lite.db import interruptions
 
 CONNECT_SECONDS = 10
@@ -155,14 +155,9 @@ def _ask_doubtful(engine: sa.Engine) -> None:
 
 
 def _speaks(dbapi: Any) -> bool:
-    """Whether there is something to read; True also where the driver or eventlet hides that."""
+    """Whether there is something to read; True also where the driver hides that."""
     fileno = getattr(dbapi, "fileno", None) or getattr(getattr(dbapi, "_sock", None), "fileno", None)
-    poll = getattr(select, "poll", None)
-    if fileno is None or poll is None:
-        return True
-    poller = poll()
-    poller.register(fileno(), select.POLLIN)
-    return bool(poller.poll(0))
+    return fileno is None or concurrency.readable(fileno())
 
 
 def _limits(url: sa.URL, seconds: int | None) -> dict[str, Any]:

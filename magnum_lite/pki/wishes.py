@@ -25,6 +25,15 @@ def _is_system(name: str) -> bool:
     return name.strip().casefold().startswith("system:")
 
 
+def _plain(name: str) -> str:
+    return name.strip().rstrip(".").casefold()
+
+
+def people(csr: VerifiedCSR) -> set[str]:
+    """The identities that a CSR asks for, as `check` compares them with reserved names."""
+    return {_plain(name) for name in csr.common_names}
+
+
 def _check_authority(csr: VerifiedCSR) -> None:
     if csr.ca:
         raise RequestRefused("csr-asks-ca", "The CSR asks for a CA certificate (basicConstraints CA:TRUE).")
@@ -55,7 +64,7 @@ def _check_person(
             raise RequestRefused("csr-asks-identity", f"The CSR asks for the group {name[:64]!r}.")
     reserved = {name.casefold() for name in reserved_names}
     for name in csr.common_names:
-        plain = name.strip().rstrip(".").casefold()
+        plain = _plain(name)
         if _is_system(name) or plain in reserved:
             reason = f"The CSR asks for the identity {name[:64]!r}, which belongs to the cluster itself."
             raise RequestRefused("csr-asks-identity", reason)
