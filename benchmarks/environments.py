@@ -1,11 +1,12 @@
 """What is measured: two Python environments of the same make, cached, named after what is in them."""
 
 import configparser
+import os
 import platform
 import sys
 from pathlib import Path
 
-from tests.support import environments
+from tests.support import environments, packages
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 _HERE = CHECKOUT / "benchmarks"
@@ -26,6 +27,11 @@ def ours() -> Path:
 
 def _environment(name: str, required: str, constraints: Path | None = None) -> Path:
     def fill(python: Path) -> None:
+        # mysqlclient comes as source; its library stays where it is, in the cache.
+        root = packages.mariadb_headers()
+        (library,) = root.glob("usr/lib/*-linux-gnu")
+        os.environ["MYSQLCLIENT_CFLAGS"] = f"-I{root}/usr/include/mariadb"
+        os.environ["MYSQLCLIENT_LDFLAGS"] = f"-L{library} -lmariadb -Wl,-rpath,{library}"
         wanted = python.parent.parent / "requirements.txt"
         wanted.write_text(required)
         limits = ["--constraint", constraints] if constraints else []

@@ -44,8 +44,8 @@ def in_process(found: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:
     return "## In process, on SQLite\n\n" + _table(columns, rows) + "\n"
 
 
-def served(found: Mapping[str, Mapping[str, Figures]], conductors: str) -> str:
-    """Behind gunicorn, on MariaDB."""
+def served(way: str, conductors: str, found: Mapping[str, Mapping[str, Figures]]) -> str:
+    """Behind a server, on MariaDB."""
     rows = []
     for path, sides in found.items():
         ours, theirs = sides["ours"], sides["upstream"]
@@ -58,19 +58,15 @@ def served(found: Mapping[str, Mapping[str, Figures]], conductors: str) -> str:
         "request", "CPU ms upstream", "CPU ms ours", "ratio", "p50 / p95 ms upstream", "p50 / p95 ms ours",
         "requests/s upstream", "requests/s ours", "ratio",
     ]  # fmt: skip
-    return (
-        f"## Behind gunicorn (2 sync workers), on MariaDB\n\n{conductors}\n\n" + _table(columns, rows) + "\n"
-    )
+    return f"## Behind {way}, on MariaDB\n\n{conductors}\n\n" + _table(columns, rows) + "\n"
 
 
-def starts(found: Mapping[str, Start], imports: Mapping[str, Mapping[str, float]]) -> str:
+def starts(way: str, found: Mapping[str, Start]) -> str:
     """Start-up and memory of one worker."""
     theirs, ours = found["upstream"], found["ours"]
     rows = [
         ["CPU s to the first answer, server and worker", *_pair(theirs.cpu, ours.cpu, 2)],
         ["wall s to the first answer", *_pair(theirs.wall, ours.wall, 1)],
-        ["CPU s of the import alone", *_pair(*(imports[n]["import_cpu"] for n in ("upstream", "ours")), 2)],
-        ["modules", *_pair(*(imports[n]["modules"] for n in ("upstream", "ours")), 0)],
         *(
             [f"worker's RSS, MiB, {words}", *_pair(theirs.memory[key], ours.memory[key], 0)]
             for key, words in (
@@ -80,7 +76,18 @@ def starts(found: Mapping[str, Start], imports: Mapping[str, Mapping[str, float]
             )
         ),
     ]
-    return "## Start and memory of a worker\n\n" + _table(["", "upstream", "ours", "ratio"], rows) + "\n"
+    head = f"## Start and memory of a worker of {way}\n\n"
+    return head + _table(["", "upstream", "ours", "ratio"], rows) + "\n"
+
+
+def imports(found: Mapping[str, Mapping[str, float]]) -> str:
+    """What the application brings along, without a server."""
+    both = ("upstream", "ours")
+    rows = [
+        ["CPU s of the import alone", *_pair(*(found[name]["import_cpu"] for name in both), 2)],
+        ["modules", *_pair(*(found[name]["modules"] for name in both), 0)],
+    ]
+    return "## The import\n\n" + _table(["", "upstream", "ours", "ratio"], rows) + "\n"
 
 
 def _pair(theirs: float, ours: float, digits: int) -> tuple[str, str, str]:

@@ -1,4 +1,4 @@
-"""Behind gunicorn, with MariaDB and RabbitMQ: latency, throughput and CPU of requests, signing over both
+"""Behind a server, with MariaDB and RabbitMQ: latency, throughput and CPU of requests, signing over both
 processes, start-up, memory. Both sides run beside each other and are measured in turns.
 """
 
@@ -80,14 +80,16 @@ class Start:
     memory: dict[str, float] = dataclasses.field(default_factory=dict)
 
 
-def starts(sides: list[Side], lists: list[str], sign: object) -> dict[str, Start]:
-    """Each side started in turns; the last start of each goes on to lists and to a certificate."""
+def starts(sides: list[Side], server: str, lists: list[str], sign: object) -> dict[str, Start]:
+    """Each side started in turns; the last start of each goes on to lists and to a certificate, which its
+    conductor signs.
+    """
     out = {side.name: Start() for side in sides}
     for number in range(ROUNDS):
         for side in sides:
             found = out[side.name]
             before = time.perf_counter()
-            with side.served(workers=1) as served:
+            with side.served(1, server) as served:
                 found.wall = min(found.wall, time.perf_counter() - before)
                 found.cpu = min(found.cpu, cpu(family(served.pid)))
                 if number == ROUNDS - 1:
@@ -97,7 +99,7 @@ def starts(sides: list[Side], lists: list[str], sign: object) -> dict[str, Start
                         for _ in range(3):
                             served.ask(path)
                     found.memory["lists"] = resident(worker)
-                    with side.conductor():
+                    with side.driven_by("pymysql").conductor():
                         signed(served, sign)
                         found.memory["post"] = resident(worker)
     return out

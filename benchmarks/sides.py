@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import re
 import secrets
 import subprocess
 import urllib.error
@@ -87,12 +88,27 @@ class Side:
                 process.kill()
                 process.wait()
 
+    def driven_by(self, driver: str) -> "Side":
+        """The same with another driver of MariaDB."""
+        config = self.config.with_name(f"config-{driver}")
+        config.write_text(re.sub(r"mysql\+\w+:", f"mysql+{driver}:", self.config.read_text()))
+        return dataclasses.replace(self, config=config)
+
     @contextlib.contextmanager
-    def served(self, workers: int) -> Iterator["Served"]:
-        """Its application behind gunicorn with sync workers."""
+    def served(self, workers: int, server: str = "uwsgi") -> Iterator["Served"]:
+        """Its application behind uWSGI or gunicorn, one request of a worker at a time."""
         port = free_port()
-        command = [self.python, "-m", "gunicorn", "--workers", workers, "--bind", f"127.0.0.1:{port}"]
-        command += ["--pythonpath", _HERE / "applications", "--timeout", "120", f"{self.name}:application"]
+        command = {
+            "gunicorn": [
+                self.python, "-m", "gunicorn", "--workers", workers, "--bind", f"127.0.0.1:{port}",
+                "--pythonpath", _HERE / "applications", "--timeout", "120", f"{self.name}:application",
+            ],
+            "uwsgi": [
+                self.python.parent / "uwsgi", "--master", "--processes", workers, "--http-socket", f"127.0.0.1:{port}",
+                "--pythonpath", _HERE / "applications", "--module", f"{self.name}:application",
+                "--enable-threads", "--lazy-apps", "--need-app", "--die-on-term", "--disable-logging",
+            ],
+        }[server]  # fmt: skip
         with running(command, self._log, env=self.environment, cwd=self.scratch) as process:
             served = Served(process.pid, port)
             wait(served.is_up, process, self._log)

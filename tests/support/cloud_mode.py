@@ -90,6 +90,7 @@ class CloudMode(Machine):
             database={"connection": self.url},
             conductor={"concurrency": None, "lease_seconds": "15", "idle_interval": "5"},
             oslo_messaging_rabbit=shipped["oslo_messaging_rabbit"],
+            api=shipped["api"],
             metrics={"directory": str(self.where / "metrics"), "port": str(free_port())},
         )
         command(self.where, PROGRAMS / "magnum-lite-manage", "--config-file", self.config, "db", "upgrade")
@@ -172,6 +173,12 @@ class CloudMode(Machine):
             assert f" {shipped}" in text, shipped
             text = text.replace(f" {shipped}", f" {here}")
         text = text.replace("/run/haproxy/admin.sock", str(self.where / "haproxy.sock"))
+        plain, tls, rest = text.partition(" ssl crt /etc/haproxy/magnum-lite.pem")
+        assert tls, "the shipped file ends TLS"
+        self.tls_port, self.tls_ca = free_port(), self.where / "api.pem"
+        _own_certificate(self.tls_ca)
+        # Without, for the rest of the one-machine cloud; and as shipped.
+        text = f"{plain}\n    bind 127.0.0.1:{self.tls_port} ssl crt {self.tls_ca}{rest}"
         config = self.where / "haproxy.cfg"
         config.write_text(text)
         root = packages.haproxy()
@@ -180,6 +187,17 @@ class CloudMode(Machine):
             [root / "usr/sbin/haproxy", "-W", "-db", "-f", config], self.where / "haproxy.out",
             lambda: http_probe.answers(self.settings.api_url), url=self.settings.api_url, env=seen, cwd=self.where,
         )  # fmt: skip
+
+
+def _own_certificate(path):
+    """A certificate of this address, and its key, in one file."""
+    key = path.with_suffix(".key")
+    names = ["-subj", "/CN=api", "-addext", "subjectAltName=IP:127.0.0.1"]
+    command(
+        path.parent, "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+        "-days", "2", *names, "-keyout", key, "-out", path,
+    )  # fmt: skip
+    path.write_text(path.read_text() + key.read_text())
 
 
 def _listens(port):

@@ -34,6 +34,11 @@ def mariadb() -> Path:
     return unpacked("mariadb", _MARIADB)
 
 
+def mariadb_headers() -> Path:
+    """The root of a tree with what its C driver is built from, and the library that it needs."""
+    return unpacked("mariadb-dev", ("libmariadb-dev", "libmariadb3"))
+
+
 def rabbitmq() -> Path:
     """The root of a tree with RabbitMQ and the Erlang that it needs."""
     return unpacked("rabbitmq", _RABBITMQ)
