@@ -107,7 +107,7 @@ def _reseal(conf: Any, database: Database, batch: int = resealing.BATCH) -> int:
 
 
 def _say(tally: resealing.Tally) -> None:
-    if tally.seen // _TELL_EVERY > (tally.seen - tally.batch) // _TELL_EVERY:
+    if tally.seen // _TELL_EVERY > max(0, tally.seen - tally.batch) // _TELL_EVERY:
         print(f"… {tally.seen} seen, {tally.resealed} resealed", flush=True)
 
 
