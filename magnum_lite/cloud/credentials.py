@@ -71,6 +71,8 @@ class CloudCredentials:
 
     def make(self, project_id: str, name: str, roles: Sequence[str], access: Sequence[Rule]) -> Made:
         """See `Credentials`. Keystone takes the project from the token."""
+        if not access:  # for Keystone no rules are no limits
+            raise CredentialRefused("It would have no access rules.")
         wanted = {
             "name": name,
             "description": "A cluster's own, of Magnum Lite: it goes with the cluster.",

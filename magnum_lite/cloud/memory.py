@@ -151,6 +151,8 @@ class MemoryCredentials:
 
     def make(self, project_id: str, name: str, roles: Sequence[str], access: Sequence[Rule]) -> Made:
         self._up()
+        if not access:
+            raise CredentialRefused("It would have no access rules.")
         if missing := [role for role in roles if role not in self.held]:
             raise CredentialRefused(f"Could not find role assignment with role: {missing[0]}")
         if self.named(name):

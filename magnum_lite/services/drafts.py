@@ -144,9 +144,9 @@ def _problems(deps: Deps, context: Context, row: Row, groups: list[Row]) -> list
     references.check_flavors(deps, context, flavors, problems)
     if not deps.conf.cloud_provider.auth_url:
         text = "is not offered here: clusters are told of no Keystone"
-        own = assembly.labels(row, template)
+        labels = assembly.labels(row, template)
         known = (label.name for label in label_registry.known(row["coe"]) if label.needs_cloud)
-        wanted = [name for name in known if label_registry.is_true(label_registry.value_of(own, name))]
+        wanted = [name for name in known if label_registry.is_true(label_registry.value_of(labels, name))]
         problems += [Problem(f"labels/{name}", text) for name in wanted]
     if template["tls_disabled"] and not deps.conf.cluster.allow_tls_disabled:
         problems.append(

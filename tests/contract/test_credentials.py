@@ -62,6 +62,13 @@ def test_made_found_and_removed(port, name):
     assert made.id not in {thing.id for thing in credentials.all()}
 
 
+def test_one_without_limits_is_never_made(port, name):
+    credentials, project = port
+    with pytest.raises(CredentialRefused):
+        credentials.make(project, name, ["member"], ())
+    assert credentials.named(name) == []
+
+
 @pytest.mark.parametrize("role", ["load-balancer_member", "admin"])  # of which Keystone has the second
 def test_a_role_that_the_service_user_has_not(port, name, role):
     credentials, project = port

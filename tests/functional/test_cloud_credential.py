@@ -11,12 +11,13 @@ from magnum_lite.cloud.inventory import Thing
 from magnum_lite.conductor import purging
 from magnum_lite.conductor.sweeper import sweep_credentials
 from magnum_lite.db import clusters, sealed
-from magnum_lite.models.access import credential_name
+from magnum_lite.models.access import Rule, credential_name
 from tests.functional.conftest import fields
 from tests.support.stand import PROJECT, Stand
 
 LATEST = {"OpenStack-API-Version": "container-infra latest"}
 LABELS = {"cloud_provider_enabled": "true"}
+RULES = (Rule("compute", "GET", "/**"),)
 CLOUD = {"cloud_provider__auth_url": "https://keystone.example.org/v3"}
 
 
@@ -231,9 +232,9 @@ def test_the_sweeper_removes_what_a_frozen_conductor_made(stand):
     uuid, stranger = made(stand), "5f1e2d3c-aaaa-4bbb-8ccc-1234567890ab"
     stand.api.delete(f"/v1/clusters/{uuid}")
     assert stand.converge(uuid) is None
-    stand.keystone.make(PROJECT, credential_name(uuid, 1), ["member"], ())
-    stand.keystone.make(PROJECT, credential_name(stranger, 1), ["member"], ())
-    stand.keystone.make(PROJECT, "somebody's robot", ["member"], ())
+    stand.keystone.make(PROJECT, credential_name(uuid, 1), ["member"], RULES)
+    stand.keystone.make(PROJECT, credential_name(stranger, 1), ["member"], RULES)
+    stand.keystone.make(PROJECT, "somebody's robot", ["member"], RULES)
     assert [thing.name for thing in sweep_credentials(stand.ports)] == [credential_name(stranger, 1)]
     assert {t.name for t in stand.keystone.things} == {credential_name(stranger, 1), "somebody's robot"}
 

@@ -25,7 +25,7 @@ def running(where):
     settings = state.Settings(state_dir=where, octet=1, **{name: free_port() for name in names})
     settings.log_dir.mkdir(parents=True)
     state.save(settings)
-    subprocess.run(keystone.bootstrap_command(settings), check=True, capture_output=True, timeout=180)
+    subprocess.run(keystone.bootstrap_command(settings), check=True, capture_output=True, timeout=400)
     server = Server(
         keystone.server_command(settings),
         where / "keystone.out",
@@ -33,7 +33,7 @@ def running(where):
         url=settings.keystone_url,
         env=os.environ | keystone.environment(settings),
     )
-    server.start(60)
+    server.start(180)
     try:
         catalog.ensure(settings)
         yield settings

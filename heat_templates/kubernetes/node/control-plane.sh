@@ -73,7 +73,7 @@ kubeconfig scheduler
 kubeconfig admin
 keystone=()
 if [ -n "$KEYSTONE_PROJECT" ]; then keystone_start && read -ra keystone < <(keystone_flags); fi
-unit kube-apiserver --advertise-address "$ADDRESS" --secure-port 6443 --anonymous-auth=false --authorization-mode Node,RBAC "${keystone[@]}" \
+unit kube-apiserver --advertise-address "$ADDRESS" --secure-port 6443 --anonymous-auth=false --authorization-mode Node,RBAC "${keystone[@]}" ${CLOUD_PROVIDER:+--allow-privileged} \
     --enable-admission-plugins NodeRestriction --profiling=false --tls-min-version VersionTLS12 --tls-cipher-suites "$CIPHERS" \
     --tls-cert-file "$PKI/server.pem" --tls-private-key-file "$PKI/server.key" --client-ca-file "$PKI/ca-cluster.pem" \
     --etcd-servers https://127.0.0.1:2379 --etcd-cafile "$PKI/ca-etcd.pem" --etcd-certfile "$PKI/etcd-client.pem" --etcd-keyfile "$PKI/etcd-client.key" \

@@ -45,8 +45,9 @@ def is_keystones(token: str) -> bool:
 
 
 def judged(token: str) -> dict:
-    """The status of a review. Keystone shows a token that has access rules only to those who ask for them, by
-    a header: a bay's own credential, of a member of this project, opens nothing here.
+    """The status of a review. A token with access rules, as that of a bay's own credential, which is a
+    member's in this project, opens nothing here: no rule names a bay. (Keystone shows it only to those who
+    say, by a header, that they keep to rules.)
     """
     if not is_keystones(token):
         return NOBODY
@@ -58,7 +59,8 @@ def judged(token: str) -> dict:
         if error.code in (401, 403, 404):
             return NOBODY
         raise
-    if (found.get("project") or {}).get("id") != PROJECT:
+    rules = (found.get("application_credential") or {}).get("access_rules")
+    if rules is not None or (found.get("project") or {}).get("id") != PROJECT:
         return NOBODY
     user = found["user"]
     extra = {f"{ABOUT}/user-name": [user["name"]], f"{ABOUT}/user-domain": [user["domain"]["name"]]}

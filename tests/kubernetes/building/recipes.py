@@ -163,3 +163,15 @@ OTHERS = (
         for name in ("openstack-cloud-controller-manager", "cinder-csi-plugin")
     ),
 )
+
+# For tests outside of bays. Its companions, which attach a volume and tell a kubelet of the plug-in, are not
+# published as Go modules everywhere.
+BESIDE = (
+    Unit(
+        "csi-provisioner",
+        "github.com/kubernetes-csi/external-provisioner/v5",
+        "v5.3.0",
+        (("csi-provisioner", "github.com/kubernetes-csi/external-provisioner/v5/cmd/csi-provisioner"),),
+        stamps=("main.version=v5.3.0",),
+    ),
+)
