@@ -141,6 +141,11 @@ CLOUD_PROVIDER = [
     ),
     cfg.StrOpt("region_name", help="Region of the services that clusters use."),
     cfg.StrOpt("cafile", help="CA bundle with which clusters' programs check the cloud's APIs."),
+    cfg.BoolOpt(
+        "load_balancers",
+        default=True,
+        help="The cloud has Octavia; without it the cloud controller manager must not look for it.",
+    ),
     cfg.ListOpt(
         "credential_roles",
         default=["member"],

@@ -103,7 +103,8 @@ def cloud_spec(told: Any) -> CloudSpec | None:
     if not told.auth_url:
         return None
     ca = _text(told.cafile) if told.cafile else ""
-    return CloudSpec(auth_url=told.auth_url, region=told.region_name or "", ca_pem=ca)
+    region, balancers = told.region_name or "", told.load_balancers
+    return CloudSpec(auth_url=told.auth_url, region=region, ca_pem=ca, balancers=balancers)
 
 
 @functools.cache

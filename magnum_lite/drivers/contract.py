@@ -68,11 +68,14 @@ class DoorSpec:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class CloudSpec:
-    """Keystone as nodes reach it, and the CA that signed its certificate; '' where none is needed."""
+    """Keystone as nodes reach it, and the CA that signed its certificate; '' where none is needed.
+    ``balancers``: the cloud has Octavia.
+    """
 
     auth_url: str
     region: str = ""
     ca_pem: str = ""
+    balancers: bool = True
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

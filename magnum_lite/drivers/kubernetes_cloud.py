@@ -20,9 +20,8 @@ _NODES = ("GET /servers/detail", "GET /servers/*", "GET /flavors/*")
 _ADDRESSES = (
     *(f"GET /{noun}{one}" for noun in ("networks", "subnets", "ports") for one in ("", "/*")),
     "GET /extensions",
-    "GET POST /floatingips",
-    "GET PUT DELETE /floatingips/*",
 )
+_FLOATING = ("GET POST /floatingips", "GET PUT DELETE /floatingips/*")
 _BALANCERS = (
     "GET ",
     *(
@@ -55,11 +54,9 @@ def access(spec: ClusterSpec) -> tuple[Rule, ...]:
     """Calls of the cloud controller manager and of Cinder's CSI plug-in; none where neither runs."""
     if spec.cloud is None or not enabled(spec, "cloud_provider_enabled"):
         return ()
-    found = [
-        *rules(("compute",), _NODES),
-        *rules(("network",), _ADDRESSES),
-        *rules(("load-balancer",), _BALANCERS),
-    ]
+    found = [*rules(("compute",), _NODES), *rules(("network",), _ADDRESSES)]
+    if spec.cloud.balancers:
+        found += [*rules(("network",), _FLOATING), *rules(("load-balancer",), _BALANCERS)]
     if enabled(spec, "cinder_csi_enabled"):
         found += [*rules(("compute",), _ATTACHMENTS), *rules(("volumev3", "block-storage"), _VOLUMES)]
     return tuple(found)
@@ -80,7 +77,7 @@ def secrets(spec: ClusterSpec, ident: str, secret: str) -> dict[str, str]:
 
 
 def _config(spec: ClusterSpec, ident: str, secret: str) -> str:
-    """https://github.com/kubernetes/cloud-provider-openstack/blob/master/docs/openstack-cloud-controller-manager/using-openstack-cloud-controller-manager.md"""
+    """cloud.conf, whose options docs/openstack-cloud-controller-manager of the programs' project has."""
     cloud = spec.cloud or CloudSpec(auth_url="")
     told = {
         "auth-url": cloud.auth_url,
@@ -90,7 +87,9 @@ def _config(spec: ClusterSpec, ident: str, secret: str) -> str:
         "ca-file": "/etc/config/ca.crt" if cloud.ca_pem else "",
     }
     lines = ["[Global]", *(f"{name}={_quoted(value)}" for name, value in told.items() if value)]
-    if spec.external_network and _UUID.fullmatch(spec.external_network):  # else it looks for one itself
+    if not cloud.balancers:
+        lines += ["[LoadBalancer]", "enabled=false"]
+    elif spec.external_network and _UUID.fullmatch(spec.external_network):  # else it looks for one itself
         lines += ["[LoadBalancer]", f"floating-network-id={_quoted(spec.external_network)}"]
     return "\n".join(lines) + "\n"
 

@@ -108,6 +108,14 @@ def test_fewer_rules_without_volumes(stand):
     assert not [r for r in rules if "attachments" in r.path]
 
 
+def test_a_cloud_without_octavia(tmp_path):
+    stand = Stand(tmp_path, cloud_provider__load_balancers=False, **CLOUD)
+    made(stand)
+    (thing,) = stand.keystone.things
+    assert "load-balancer" not in {rule.service for rule in stand.keystone.asked[thing.id][1]}
+    assert "[LoadBalancer]\nenabled=false\n" in masters(stand)[0].identity["secrets"]["cloud-config"]
+
+
 class Killed(BaseException):
     """As kill -9: nothing after it runs."""
 

@@ -47,7 +47,7 @@ def local(keystone, tmp_path_factory):
 def credential(keystone):
     """(the spec of a bay that has one, its secrets as a master is given them)."""
     project = catalog.user_session(keystone, "demo", "demo").get_project_id()
-    cloud = CloudSpec(auth_url=keystone.keystone_url, region="RegionOne")
+    cloud = CloudSpec(auth_url=keystone.keystone_url, region="RegionOne", balancers=False)
     labels = {"cloud_provider_enabled": "true", "keystone_auth_enabled": "true"}
     spec = bay_spec.spec(project_id=project, cloud=cloud, labels=labels)
     credentials = CloudCredentials(keystones.sessions(keystone).session_for, "public", None)

@@ -79,6 +79,7 @@ def place():
     options = where / "state" / "magnum_lite.d"
     options.mkdir(parents=True, mode=0o700)
     told = "[cloud_provider]\nauth_url = http://127.0.0.1:5000/v3\nregion_name = RegionOne\n"
+    told += "load_balancers = false\n"
     (options / "cloud.conf").write_text(told)
     try:
         found.up()
