@@ -233,6 +233,6 @@ def _spec(ports: Ports, cluster: Row, node: Row) -> tuple[ClusterSpec, Row]:
         groups,
         door=ports.door,
         longest_timeout=ports.conf.conductor.max_timeout,
-        cloud=assembly.cloud_spec(ports.conf.cloud_provider),
+        cloud=assembly.cloud_spec(ports.conf.cloud_provider, whole=True),
     )
     return spec, next((g for g in groups if g["uuid"] == node["nodegroup_id"]), {})

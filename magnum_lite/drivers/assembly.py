@@ -98,11 +98,13 @@ def cluster_spec(
     )
 
 
-def cloud_spec(told: Any) -> CloudSpec | None:
-    """What clusters are told of their cloud, from the options ``[cloud_provider]``."""
+def cloud_spec(told: Any, *, whole: bool = False) -> CloudSpec | None:
+    """What clusters are told of their cloud, from the options ``[cloud_provider]``; only the ``whole`` has
+    the CA, which is read from its file.
+    """
     if not told.auth_url:
         return None
-    ca = _text(told.cafile) if told.cafile else ""
+    ca = _text(told.cafile) if whole and told.cafile else ""
     region, balancers = told.region_name or "", told.load_balancers
     return CloudSpec(auth_url=told.auth_url, region=region, ca_pem=ca, balancers=balancers)
 

@@ -110,7 +110,7 @@ class KubernetesDriver:
         masters = [m for m in members if m["role"] == MASTER]
         have = all((m["served"] or {}).get("credential") == spec.credential_id for m in masters)
         first = nodes.first_inside(members)
-        applied = first is not None and (first["served"] or {}).get("addons") == addons(spec)["digest"]
+        applied = first is not None and (first["served"] or {}).get("applied") == addons(spec)["digest"]
         return have and applied
 
     def enrolment(self, spec: ClusterSpec, node: Row, group: Row) -> dict[str, Any]:  # noqa: ARG002

@@ -287,3 +287,18 @@ def test_a_project_that_is_gone(stand):
 
 def test_a_made_one_says_nothing_in_a_log():
     assert "hunter2" not in repr(Made("id", "hunter2"))
+
+
+def test_keystones_ca_goes_to_masters(tmp_path):
+    """Read where it is given away only: node doors and API workers need not have the file."""
+    ca = tmp_path / "ca.pem"
+    ca.write_text("-----BEGIN CERTIFICATE-----\n")
+    stand = Stand(tmp_path, cloud_provider__cafile=str(ca), **CLOUD)
+    made(stand)
+    given = masters(stand)[0].identity["secrets"]
+    assert given["cloud-ca"] == ca.read_text()
+    assert 'ca-file="/etc/config/ca.crt"' in given["cloud-config"]
+    ca.unlink()
+    stand.boot()
+    assert masters(stand)[0].told[-1] is not None
+    assert stand.door.post("/v1/report", "", expect_errors=True).status_int != 500

@@ -46,7 +46,11 @@ class SimulatedKubeNode(SimulatedNode):
         versions = {"kubernetes": "v1.36.3", "containerd": "containerd://2.3.7", "kernel": "6", "os": "x"}
         more = {"healthy": True, "engine_id": self.hostname(), "versions": versions}
         if self.role == "master":
-            more["served"] = self.served() | {"addons": self.addons, "credential": self.credential()}
+            more["served"] = (
+                self.served()
+                | {"addons": self.addons, "applied": self.addons}
+                | {"credential": self.credential()}
+            )
             inside = [n for n in everybody if n.identity and n.inside]
             more["engine_nodes"] = [
                 {"id": n.hostname(), "hostname": n.hostname(), "state": n.state, "role": ""}

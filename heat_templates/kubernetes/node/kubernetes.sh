@@ -62,24 +62,25 @@ coe_inside() { itself && [ -e "$KUBE/kubelet.conf" ] && coe_node | jq -e '.statu
 # coe_facts: what a report says of it, as one JSON object. Nodes come through a pipe: of a large cluster they are more
 # than a command line holds.
 coe_facts() {
-    local serial='' trust='' addons='' credential=''
+    local serial='' trust='' addons='' applied='' credential=''
     itself
     if [ "$ROLE" = master ] && [ -e "$KUBE/admin.conf" ]; then
         serial=$(timeout 10 openssl s_client -connect 127.0.0.1:6443 < /dev/null 2> /dev/null | openssl x509 -noout -serial 2> /dev/null | cut -d= -f2)
         trust=$(tr -d '\n' < "$PKI/ca-cluster.pem" | sha256sum | cut -d' ' -f1)
         addons=$(cat "$STATE/addons" 2> /dev/null)
+        applied=$(cat "$STATE/addons.applied" 2> /dev/null)
         credential=$(credential_id)
     fi
     {
         coe_node
         [ -z "$trust" ] || api admin /api/v1/nodes
-    } | jq -cs --arg role "$ROLE" --arg host "$HOST" --arg serial "$serial" --arg trust "$trust" --arg addons "$addons" --arg credential "$credential" \
+    } | jq -cs --arg role "$ROLE" --arg host "$HOST" --arg serial "$serial" --arg trust "$trust" --arg addons "$addons" --arg applied "$applied" --arg credential "$credential" \
         --arg api "$(api_ready)" --arg etcd "$ETCD_VERSION" '
         def ready: any(.status.conditions[]?; .type == "Ready" and .status == "True");
         (map(select(.kind == "Node"))[0]) as $node | ($node.status.nodeInfo // {}) as $info |
         {healthy: (($node | ready) and $api == "ok"), versions: {kubernetes: $info.kubeletVersion, containerd: $info.containerRuntimeVersion, kernel: $info.kernelVersion, os: $info.osImage}}
         + (if $node then {engine_id: $host} else {} end)
-        + (if $role == "master" then {served: {server: $serial, trust: $trust, addons: $addons, credential: $credential},
+        + (if $role == "master" then {served: {server: $serial, trust: $trust, addons: $addons, applied: $applied, credential: $credential},
             engine_nodes: [.[] | select(.kind == "NodeList") | .items[] | {id: .metadata.name, hostname: .metadata.name, role: "",
                 state: (if ready then "ready" else "down" end), availability: (if .spec.unschedulable then "drain" else "active" end),
                 labels: (.metadata.labels // {})}]} else {} end)
