@@ -95,7 +95,8 @@ def applied(kube, credential):
     spec, secrets = credential
     kubectl = kube.kubectl()
     file = kube.where / "cloud.conf"
-    file.write_text(secrets["cloud-config"])
+    # the local cloud has none of Cinder's microversions
+    file.write_text(secrets["cloud-config"] + "[BlockStorage]\nignore-volume-microversion=true\n")
     words = ("create", "secret", "generic", "cloud-config", "--namespace", "kube-system")
     made = kubectl(*words, f"--from-file=cloud.conf={file}", "--dry-run=client", "--output", "json")
     eventually(lambda: kubectl.tried("get", "namespace", "kube-system")[0] == 0, 60, what="kube-system")

@@ -100,7 +100,8 @@ class KubeApi:
         self.start(
             "kube-controller-manager", "--kubeconfig", admin.kubeconfig, "--leader-elect=false", "--secure-port", 0,
             "--controllers", "namespace-controller,serviceaccount-controller,persistentvolume-binder-controller,"
-            "serviceaccount-token-controller,clusterrole-aggregation-controller", "--service-account-private-key-file", key,
+            "serviceaccount-token-controller,clusterrole-aggregation-controller,"
+            "persistentvolumeclaim-protection-controller,persistentvolume-protection-controller", "--service-account-private-key-file", key,
         )  # fmt: skip
 
     def down(self) -> None:
