@@ -5,6 +5,7 @@ import json
 import logging
 
 import pytest
+import yaml
 
 from magnum_lite.cloud.credentials import Made
 from magnum_lite.cloud.inventory import Thing
@@ -16,6 +17,7 @@ from tests.functional.conftest import fields
 from tests.support.stand import PROJECT, Stand
 
 LATEST = {"OpenStack-API-Version": "container-infra latest"}
+TAINT = "node.cloudprovider.kubernetes.io/uninitialized"
 LABELS = {"cloud_provider_enabled": "true"}
 RULES = (Rule("compute", "GET", "/**"),)
 CLOUD = {"cloud_provider__auth_url": "https://keystone.example.org/v3"}
@@ -302,3 +304,18 @@ def test_keystones_ca_goes_to_masters(tmp_path):
     stand.boot()
     assert masters(stand)[0].told[-1] is not None
     assert stand.door.post("/v1/report", "", expect_errors=True).status_int != 500
+
+
+def test_what_a_bay_needs_first_bears_the_taint_of_new_nodes(stand):
+    """Its value is "true", which a toleration without an operator does not match."""
+    made(stand)
+    (text,) = {t["addons"]["manifests"] for t in masters(stand)[0].told if "addons" in t}
+    bearing = {}
+    for each in yaml.safe_load_all(text):
+        if each and each["kind"] in {"DaemonSet", "Deployment"}:
+            tolerations = each["spec"]["template"]["spec"]["tolerations"]
+            bearing[each["metadata"]["name"]] = any(
+                t.get("key") in {None, TAINT} and t.get("operator") == "Exists" for t in tolerations
+            )
+    needed = {"kube-flannel-ds", "coredns", "metrics-server", "openstack-cloud-controller-manager"}
+    assert {name for name, does in bearing.items() if does} == needed | {"csi-cinder-nodeplugin"}
