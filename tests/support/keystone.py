@@ -3,6 +3,7 @@ local cloud on in-memory twins behind the real keystonemiddleware.
 """
 
 import contextlib
+import dataclasses
 import os
 import subprocess
 import threading
@@ -67,10 +68,7 @@ class _Quiet(wsgiref.simple_server.WSGIRequestHandler):
 def cloud(settings, directory):
     """The local cloud's APIs at the place where the catalogue says that they are."""
     local = LocalCloud(directory)
-    local.settings = local.cloud.settings
     password = passwords.password(settings.state_dir, "local-cloud")
-    import dataclasses
-
     told = dataclasses.replace(local.settings, keystone_url=settings.keystone_url, password=password)
     served = dataclasses.replace(local.cloud, settings=told)
     server = wsgiref.simple_server.make_server(
