@@ -133,6 +133,27 @@ CLUSTER = [
     cfg.IntOpt("max_clusters_per_project", default=20, min=-1, help="-1: no limit."),
     cfg.BoolOpt("allow_tls_disabled", default=False, help="Let engines listen without TLS."),
 ]
+CLOUD_PROVIDER = [
+    cfg.StrOpt(
+        "auth_url",
+        help="Keystone v3 URL as clusters' nodes reach it; unset: the labels cloud_provider_enabled and "
+        "keystone_auth_enabled are refused.",
+    ),
+    cfg.StrOpt("region_name", help="Region of the services that clusters use."),
+    cfg.StrOpt("cafile", help="CA bundle with which clusters' programs check the cloud's APIs."),
+    cfg.BoolOpt(
+        "load_balancers",
+        default=True,
+        help="The cloud has Octavia; without it the cloud controller manager must not look for it.",
+    ),
+    cfg.ListOpt(
+        "credential_roles",
+        default=["member"],
+        item_type=types.String(),
+        help="Roles of clusters' application credentials: the service user must have them in the tenants' "
+        "projects. Octavia's own policy asks for load-balancer_member, too.",
+    ),
+]
 METRICS = [
     cfg.StrOpt(
         "directory", help="Where this host's processes count for Prometheus; unset: nothing is counted."
@@ -161,6 +182,7 @@ GROUPS: dict[str, list[Any]] = {
     "conductor": CONDUCTOR,
     "certificates": CERTIFICATES,
     "cluster": CLUSTER,
+    "cloud_provider": CLOUD_PROVIDER,
     "metrics": METRICS,
     "service_user": SERVICE_USER,
 }

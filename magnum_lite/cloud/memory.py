@@ -1,13 +1,17 @@
-"""The in-memory twins of the look-ups and of the inventory, for developers and fast tests."""
+"""The in-memory twins of the look-ups, the inventory and the credentials, for developers and fast tests."""
 
 import dataclasses
-from collections.abc import Callable, Collection, Mapping
+import secrets
+import uuid
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NoReturn
 
+from magnum_lite.cloud.credentials import CredentialExists, CredentialRefused, Made
 from magnum_lite.cloud.inventory import Thing
 from magnum_lite.cloud.lookups import QUOTAS, Allowance, Flavor, Image
 from magnum_lite.context import Context
 from magnum_lite.errors import NotFound, Unavailable
+from magnum_lite.models.access import Rule
 
 
 @dataclasses.dataclass
@@ -123,3 +127,47 @@ class MemoryInventory:
     def _up(self, service: str) -> None:
         if self.down == service:
             raise Unavailable(service)
+
+
+@dataclasses.dataclass
+class MemoryCredentials:
+    """The twin of ``cloud.credentials``. ``held`` are the roles of the service user; ``secrets`` maps an id
+    to the secret; ``asked`` keeps what they may do, by id.
+    """
+
+    held: tuple[str, ...] = ("member",)
+    things: list[Thing] = dataclasses.field(default_factory=list)
+    secrets: dict[str, str] = dataclasses.field(default_factory=dict)
+    asked: dict[str, tuple[tuple[str, ...], tuple[Rule, ...]]] = dataclasses.field(default_factory=dict)
+    down: bool = False
+
+    def all(self) -> list[Thing]:
+        self._up()
+        return list(self.things)
+
+    def named(self, name: str) -> list[Thing]:
+        self._up()
+        return [thing for thing in self.things if thing.name == name]
+
+    def make(self, project_id: str, name: str, roles: Sequence[str], access: Sequence[Rule]) -> Made:
+        self._up()
+        if not access:
+            raise CredentialRefused("It would have no access rules.")
+        if missing := [role for role in roles if role not in self.held]:
+            raise CredentialRefused(f"Could not find role assignment with role: {missing[0]}")
+        if self.named(name):
+            raise CredentialExists(f"Duplicate entry found with name {name}")
+        made = Made(uuid.uuid4().hex, secrets.token_urlsafe(64))
+        self.things.append(Thing(made.id, name, project_id))
+        self.secrets[made.id] = made.secret
+        self.asked[made.id] = (tuple(roles), tuple(access))
+        return made
+
+    def remove(self, ident: str) -> None:
+        self._up()
+        self.things = [thing for thing in self.things if thing.id != ident]
+        self.secrets.pop(ident, None)
+
+    def _up(self) -> None:
+        if self.down:
+            raise Unavailable("identity")

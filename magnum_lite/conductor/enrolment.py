@@ -9,7 +9,7 @@ import hmac
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from magnum_lite.conductor import authorities, cluster_secrets
+from magnum_lite.conductor import authorities, cloud_credential, cluster_secrets
 from magnum_lite.conductor.node_records import token_hash
 from magnum_lite.conductor.ports import Ports
 from magnum_lite.db import certificates, clusters, events, nodegroups, nodes
@@ -54,7 +54,7 @@ def enrol(ports: Ports, request: Mapping[str, Any]) -> dict[str, Any]:
             _tell_second(ports, cluster, node)
             raise Forbidden(_REFUSED)
     issued = {c.name: _issue(ports, cluster, node, c, csrs[c.name]) for c in wanted}
-    answer = _answer(ports, cluster, node, issued)
+    answer = _answer(ports, cluster, node, issued, spec)
     answer |= registry.get(cluster["coe"]).enrolment(spec, node, group)
     if "csrs" not in request:
         answer = _as_before(answer)
@@ -165,7 +165,9 @@ def _issue(ports: Ports, cluster: Row, node: Row, wanted: NodeCertificate, verif
         raise InvalidInput(Problem(f"csrs/{wanted.name}", error.reason)) from None
 
 
-def _answer(ports: Ports, cluster: Row, node: Row, issued: Mapping[str, str]) -> dict[str, Any]:
+def _answer(
+    ports: Ports, cluster: Row, node: Row, issued: Mapping[str, str], spec: ClusterSpec
+) -> dict[str, Any]:
     with ports.database.read() as connection:
         known = certificates.public_parts(connection, cluster["uuid"])
     purposes = (Purpose.NODE, *registry.get(cluster["coe"]).trusts(node["role"]))
@@ -177,7 +179,10 @@ def _answer(ports: Ports, cluster: Row, node: Row, issued: Mapping[str, str]) ->
             purpose.value: renewal.bundle((r for r in known if r["purpose"] == purpose), cluster["renewal"])
             for purpose in purposes
         },
-        "secrets": cluster_secrets.of_role(ports, cluster, node["role"]),
+        "secrets": {
+            **cluster_secrets.of_role(ports, cluster, node["role"]),
+            **cloud_credential.secrets(ports, cluster, spec, node["role"]),
+        },
     }
 
 
@@ -224,6 +229,10 @@ def _spec(ports: Ports, cluster: Row, node: Row) -> tuple[ClusterSpec, Row]:
     with ports.database.read() as connection:
         groups = nodegroups.of_clusters(connection, [cluster["uuid"]])[cluster["uuid"]]
     spec = assembly.cluster_spec(
-        cluster, groups, door=ports.door, longest_timeout=ports.conf.conductor.max_timeout
+        cluster,
+        groups,
+        door=ports.door,
+        longest_timeout=ports.conf.conductor.max_timeout,
+        cloud=assembly.cloud_spec(ports.conf.cloud_provider, whole=True),
     )
     return spec, next((g for g in groups if g["uuid"] == node["nodegroup_id"]), {})

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from magnum_lite.conductor import authorities, cluster_secrets
+from magnum_lite.conductor.cloud_credential import end_credentials, ensure_credential, ensure_credentials_gone
 from magnum_lite.conductor.leaving import drain_leaving
 from magnum_lite.conductor.node_records import ensure_node_records
 from magnum_lite.conductor.outcome import DONE, Outcome, Wait
@@ -60,6 +61,7 @@ def forget(work: Work) -> Outcome:
 
 UPDATE: tuple[Phase, ...] = (
     ensure_authorities,
+    ensure_credential,
     tell_nodes,
     ensure_node_records,
     drain_leaving,
@@ -67,5 +69,6 @@ UPDATE: tuple[Phase, ...] = (
     observe,
     replace_outdated,
     confirm_nodes,
+    end_credentials,
 )
-DELETE: tuple[Phase, ...] = (ensure_stack_gone, forget)
+DELETE: tuple[Phase, ...] = (ensure_stack_gone, ensure_credentials_gone, forget)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from magnum_lite.cloud.credentials import Credentials
 from magnum_lite.conductor.notifications import Notify, nobody
 from magnum_lite.conductor.pace import Pace
 from magnum_lite.conductor.patience import Patience
@@ -52,6 +53,7 @@ class Ports:
     notify: Notify = nobody
     last_words: Callable[[float], None] = lambda _: None
     servers: ServersPort | None = None
+    credentials: Credentials | None = None
     clock: Callable[[], float] = time.time
     pace: Pace = dataclasses.field(default_factory=Pace)
     patience: Patience = dataclasses.field(default_factory=Patience)

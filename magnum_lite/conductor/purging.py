@@ -12,6 +12,7 @@ from magnum_lite.conductor.ports import Ports
 from magnum_lite.db import clusters, events, projects
 from magnum_lite.db.rows import Row
 from magnum_lite.errors import Conflict, Stale
+from magnum_lite.models import access
 from magnum_lite.models.stack import TAG, Stack
 from magnum_lite.models.status import Action
 from magnum_lite.orchestration.stacks import OrchestrationError
@@ -79,10 +80,16 @@ def delete(ports: Ports, found: Found) -> list[str]:
 
 def forget(ports: Ports, found: Found) -> None:
     """Drop every row of the project but events and the record of certificates, with all keys and secrets.
-    Raises Conflict while the service may still act in the project: its bays would be lost in Heat then.
+    The bays' application credentials go before, if Keystone still has them. Raises Unavailable when it is
+    away, and Conflict while the service may still act in the project: its bays would be lost in Heat then.
     """
     if found.reachable and (found.clusters or found.stacks):
         raise Conflict("The service may act in this project: delete its bays first.")
+    if ports.credentials is not None:
+        gone = {str(row["uuid"]) for row in found.clusters}
+        for thing in ports.credentials.all():
+            if access.cluster_of(thing.name) in gone:
+                ports.credentials.remove(thing.id)
     with ports.database.write() as connection:
         for row in found.clusters:
             message = "Forgotten: its project is gone. What is left of it in the cloud is the operators'."

@@ -18,7 +18,7 @@ from magnum_lite.conductor.endpoint import Endpoint
 from magnum_lite.conductor.glance import glance
 from magnum_lite.conductor.ports import Ports
 from magnum_lite.conductor.reconciler import reconcile
-from magnum_lite.conductor.sweeper import expire_events, sweep
+from magnum_lite.conductor.sweeper import expire_events, sweep, sweep_credentials
 from magnum_lite.conductor.watching import watch
 from magnum_lite.context import in_request
 from magnum_lite.db import leases, services
@@ -211,6 +211,7 @@ class ConductorService:
         while not self._stop.wait(self._ports.conf.conductor.sweep_interval):
             try:
                 sweep(self._ports)
+                sweep_credentials(self._ports)
                 expire_events(self._ports)
             except Exception:
                 LOG.exception("no sweep")

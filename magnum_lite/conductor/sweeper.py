@@ -1,12 +1,19 @@
-"""Stacks that nobody should have: found by tag, compared with the rows."""
+"""Stacks and application credentials that nobody should have: found by tag and by name, compared with the
+rows.
+"""
 
 from oslo_log import log
 
+from magnum_lite.cloud.credentials import Credentials
+from magnum_lite.cloud.inventory import Thing
 from magnum_lite.conductor.ports import Ports
 from magnum_lite.db import clusters, events
 from magnum_lite.db.projects import alive, all_projects
 from magnum_lite.db.rows import Row
+from magnum_lite.errors import Stale, Unavailable
+from magnum_lite.models import access
 from magnum_lite.models.stack import TAG, Stack
+from magnum_lite.models.status import COMPLETE, Action
 from magnum_lite.orchestration.stacks import OrchestrationError
 
 LOG = log.getLogger(__name__)
@@ -61,6 +68,59 @@ def _remove_duplicate(ports: Ports, row: Row, stack: Stack) -> None:
     ports.stacks.delete(stack.project_id, stack.id)
     with ports.database.write() as connection:
         events.add(connection, row, "stack", f"A second stack, {stack.name}, was removed.", level="warning")
+
+
+def sweep_credentials(ports: Ports) -> list[Thing]:
+    """Remove those of deleted clusters, as `sweep` does with stacks, and report those of clusters that were
+    never known here. A settled cluster whose own is not in Keystone any more makes itself another.
+    """
+    if ports.credentials is None:
+        return []
+    with ports.database.read() as connection:
+        known = {row["uuid"]: row for row in clusters.with_credential(connection)}
+    try:
+        found = ports.credentials.all()
+        orphans = [thing for thing in found if _is_orphan(ports, ports.credentials, thing)]
+    except Unavailable as error:
+        LOG.info("no sweep of credentials: %s", error)
+        return []
+    there = {thing.id for thing in found}
+    for row in known.values():
+        if row["credential_id"] not in there:
+            _ask_for_another(ports, row)
+    return orphans
+
+
+def _is_orphan(ports: Ports, keystone: Credentials, thing: Thing) -> bool:
+    uuid = access.cluster_of(thing.name)
+    if not uuid:
+        return False
+    with ports.database.read() as connection:
+        row = clusters.by_uuid(connection, uuid)
+        deleted = row is None and events.tells_of_deletion(connection, uuid)
+    if deleted:
+        LOG.warning("credential of deleted cluster=%s is removed credential=%s", uuid, thing.id)
+        keystone.remove(thing.id)
+        return False
+    if row is None:
+        LOG.warning("credential without cluster credential=%s project=%s", thing.id, thing.project_id)
+    return row is None
+
+
+def _ask_for_another(ports: Ports, row: Row) -> None:
+    """A generation of our own, which changes nothing else."""
+    settled = row["generation"] == row["observed_generation"] and row["action"] != Action.DELETE
+    if not settled or not row["status"].endswith(f"_{COMPLETE}"):
+        return
+    message = "Its application credential is gone from Keystone: another one is made."
+    try:
+        with ports.database.write() as connection:
+            number = clusters.accept(connection, row["uuid"], row["generation"], Action.UPDATE.value, {})
+            now = row | {"generation": number}
+            clusters.keep_stack(connection, now)
+            events.add(connection, now, "repair", message, level="warning")
+    except Stale:
+        LOG.info("changed meanwhile cluster=%s", row["uuid"])
 
 
 def expire_events(ports: Ports) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from magnum_lite.cloud.console import Consoles
+from magnum_lite.cloud.credentials import CloudCredentials
 from magnum_lite.cloud.servers import Servers
 from magnum_lite.cloud.sessions import ServiceSessions
 from magnum_lite.conductor import reachable
@@ -39,4 +40,7 @@ def make_ports(conf: Any) -> Ports:
         last_words=notify.finish,
         servers=Servers(sessions.session_for, conf.service_user.interface, conf.service_user.region_name),
         consoles=Consoles(sessions.session_for, conf.service_user.interface, conf.service_user.region_name),
+        credentials=CloudCredentials(
+            sessions.session_for, conf.service_user.interface, conf.service_user.region_name
+        ),
     )

@@ -58,6 +58,7 @@ class Work:
             credentials=credentials,
             kept=self._kept(),
             longest_timeout=self.ports.conf.conductor.max_timeout,
+            cloud=assembly.cloud_spec(self.ports.conf.cloud_provider),
         )
 
     def _kept(self) -> dict[str, dict[int, dict[str, str]]]:

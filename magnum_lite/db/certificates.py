@@ -140,6 +140,11 @@ def put_secret(connection: sa.Connection, cluster_id: str, name: str, sealed: st
         connection.execute(secret.insert().values(cluster_id=cluster_id, name=name, sealed=sealed))
 
 
+def drop_secret(connection: sa.Connection, cluster_id: str, name: str) -> None:
+    """Forget a sealed secret."""
+    connection.execute(secret.delete().where(secret.c.cluster_id == cluster_id, secret.c.name == name))
+
+
 def get_secret(connection: sa.Connection, cluster_id: str, name: str) -> str | None:
     """A sealed secret."""
     query = sa.select(secret.c.sealed).where(secret.c.cluster_id == cluster_id, secret.c.name == name)

@@ -67,6 +67,11 @@ def by_uuid(connection: sa.Connection, uuid: str) -> Row | None:
     return rows.one(connection, _BY_UUID, {"uuid": uuid})
 
 
+def with_credential(connection: sa.Connection) -> list[Row]:
+    """Whole rows of all clusters that have an application credential of their own."""
+    return rows.many(connection, sa.select(cluster).where(cluster.c.credential_id.is_not(None)))
+
+
 def page(
     connection: sa.Connection, project_id: str | None, wanted: Page, *, detail: bool = True
 ) -> list[Row]:

@@ -2,12 +2,15 @@
 have one.
 """
 
+import functools
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from magnum_lite.drivers.contract import (
     MASTER,
     WORKER,
+    CloudSpec,
     ClusterSpec,
     DoorSpec,
     GroupSpec,
@@ -56,6 +59,7 @@ def cluster_spec(
     credentials: Mapping[str, Mapping[int, str]] | None = None,
     kept: Mapping[str, Mapping[int, Mapping[str, str]]] | None = None,
     longest_timeout: int,
+    cloud: CloudSpec | None = None,
 ) -> ClusterSpec:
     """``credentials`` and ``kept``: per node group's uuid, index → see ``GroupSpec``. ``longest_timeout`` in
     minutes. Groups that are being deleted are left out.
@@ -88,7 +92,26 @@ def cluster_spec(
         https_proxy=got.get("https_proxy"),
         no_proxy=got.get("no_proxy"),
         insecure_registry=got.get("insecure_registry"),
+        project_id=cluster.get("project_id") or "",
+        cloud=cloud,
+        credential_id=cluster.get("credential_id") or "",
     )
+
+
+def cloud_spec(told: Any, *, whole: bool = False) -> CloudSpec | None:
+    """What clusters are told of their cloud, from the options ``[cloud_provider]``; only the ``whole`` has
+    the CA, which is read from its file.
+    """
+    if not told.auth_url:
+        return None
+    ca = _text(told.cafile) if whole and told.cafile else ""
+    region, balancers = told.region_name or "", told.load_balancers
+    return CloudSpec(auth_url=told.auth_url, region=region, ca_pem=ca, balancers=balancers)
+
+
+@functools.cache
+def _text(path: str) -> str:
+    return Path(path).read_text(encoding="ascii")
 
 
 def _group_spec(

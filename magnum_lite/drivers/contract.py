@@ -67,8 +67,22 @@ class DoorSpec:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CloudSpec:
+    """Keystone as nodes reach it, and the CA that signed its certificate; '' where none is needed.
+    ``balancers``: the cloud has Octavia.
+    """
+
+    auth_url: str
+    region: str = ""
+    ca_pem: str = ""
+    balancers: bool = True
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterSpec:
-    """Everything that a stack is made from. ``labels`` are the effective ones (template and cluster)."""
+    """Everything that a stack is made from. ``labels`` are the effective ones (template and cluster).
+    ``cloud``: None where clusters are not told of one; ``credential_id`` is that of their own in it.
+    """
 
     uuid: str
     name: str
@@ -89,6 +103,9 @@ class ClusterSpec:
     https_proxy: str | None = None
     no_proxy: str | None = None
     insecure_registry: str | None = None
+    project_id: str = ""
+    cloud: CloudSpec | None = None
+    credential_id: str = ""
 
     def group(self, role: str) -> GroupSpec:
         """The default group of a role. Raises KeyError if there is none."""

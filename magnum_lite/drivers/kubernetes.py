@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from magnum_lite.drivers import checks, stack, user_data
+from magnum_lite.drivers import kubernetes_cloud as cloud
 from magnum_lite.drivers import kubernetes_nodes as nodes
 from magnum_lite.drivers.contract import MASTER, WORKER, ClusterSpec
 from magnum_lite.drivers.kubernetes_settings import MACHINES, addons, settings
 from magnum_lite.drivers.port import NodeCertificate, Row, SecretKind, Versions
 from magnum_lite.errors import Problem
 from magnum_lite.models import labels
+from magnum_lite.models.access import Rule
 from magnum_lite.models.certificate import Purpose
 from magnum_lite.models.stack import StackFacts, StackRequest
 
@@ -59,6 +61,7 @@ class KubernetesDriver:
             *_check_ranges(spec),
             *_check_node_words(spec),
             *_check_registries(spec),
+            *cloud.check(spec),
         ]
 
     def check_upgrade(self, before: ClusterSpec, after: ClusterSpec) -> list[Problem]:
@@ -93,6 +96,22 @@ class KubernetesDriver:
     def secrets(self, role: str) -> Mapping[str, SecretKind]:
         """What signs service accounts' tokens, and what secrets are encrypted with in etcd."""
         return {"service-account": "ec-key", "encryption": "random"} if role == MASTER else {}
+
+    def access(self, spec: ClusterSpec) -> tuple[Rule, ...]:
+        """See ``kubernetes_cloud.access``."""
+        return cloud.access(spec)
+
+    def cloud_secrets(self, spec: ClusterSpec, role: str, ident: str, secret: str) -> dict[str, str]:
+        """Masters make a Secret of it; no worker ever has it."""
+        return cloud.secrets(spec, ident, secret) if role == MASTER else {}
+
+    def uses_credential(self, spec: ClusterSpec, members: Sequence[Row]) -> bool:
+        """Every master has it, and the first one has applied it."""
+        masters = [m for m in members if m["role"] == MASTER]
+        have = all((m["served"] or {}).get("credential") == spec.credential_id for m in masters)
+        first = nodes.first_inside(members)
+        applied = first is not None and (first["served"] or {}).get("applied") == addons(spec)["digest"]
+        return have and applied
 
     def enrolment(self, spec: ClusterSpec, node: Row, group: Row) -> dict[str, Any]:  # noqa: ARG002
         """What the kubelet says of its node when it registers it."""
@@ -144,7 +163,7 @@ def _check_version(spec: ClusterSpec) -> Iterator[Problem]:
 
 
 def _check_fixed(before: ClusterSpec, after: ClusterSpec) -> Iterator[Problem]:
-    for name in ("pods_network_cidr", "service_cluster_ip_range", "cgroup_driver"):
+    for name in ("pods_network_cidr", "service_cluster_ip_range", "cgroup_driver", *cloud.FIXED):
         was, will = (labels.value_of(spec.labels, name) for spec in (before, after))
         if was != will:
             yield Problem(f"labels/{name}", checks.stays(was, will))

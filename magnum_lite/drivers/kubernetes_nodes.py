@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from magnum_lite.drivers import kubernetes_cloud as cloud
 from magnum_lite.drivers.contract import MASTER, ClusterSpec
 from magnum_lite.drivers.port import NodeCertificate, Row
 from magnum_lite.models import labels
@@ -30,8 +31,14 @@ NAMES: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 
+def names(spec: ClusterSpec, role: str) -> tuple[str, ...]:
+    """Of the certificates that a node of this role asks for."""
+    more = (cloud.WEBHOOK,) if role == MASTER and cloud.enabled(spec, "keystone_auth_enabled") else ()
+    return NAMES[role] + more
+
+
 def certificates(spec: ClusterSpec, node: Row) -> tuple[NodeCertificate, ...]:
-    """Of a node of either role; ``NAMES`` has the same names."""
+    """Of a node of either role; ``names`` gives the same ones."""
     host = node["hostname"]
     own = tuple(name for name in (host, node["address"], node["floating_address"]) if name)
     found = [
@@ -50,7 +57,11 @@ def certificates(spec: ClusterSpec, node: Row) -> tuple[NodeCertificate, ...]:
         "kubernetes.default.svc.cluster.local",
     )
     etcd = (host, node["address"], *local)
+    webhook = NodeCertificate(
+        name=cloud.WEBHOOK, profile="kubernetes-server", common_name=cloud.WEBHOOK, sans=("127.0.0.1",)
+    )
     return (
+        *([webhook] if cloud.WEBHOOK in names(spec, MASTER) else []),
         NodeCertificate(
             name="server",
             profile="kubernetes-server",

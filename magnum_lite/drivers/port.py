@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 
 from magnum_lite.drivers.contract import ClusterSpec
 from magnum_lite.errors import Problem
+from magnum_lite.models.access import Rule
 from magnum_lite.models.certificate import Purpose
 from magnum_lite.models.renewal import Signs
 from magnum_lite.models.stack import StackFacts, StackRequest
@@ -96,6 +97,20 @@ class Driver(Protocol):
 
     def secrets(self, role: str) -> Mapping[str, SecretKind]:
         """What nodes of this role share: made once for each cluster, given at enrolment."""
+        ...
+
+    def access(self, spec: ClusterSpec) -> tuple[Rule, ...]:
+        """What a cluster itself does in the cloud; without any it has no credential there."""
+        ...
+
+    def cloud_secrets(self, spec: ClusterSpec, role: str, ident: str, secret: str) -> dict[str, str]:
+        """What a node of this role is given for its use of the cloud, beside ``secrets``: the application
+        credential of the cluster ('': it has none), and what Keystone is checked with.
+        """
+        ...
+
+    def uses_credential(self, spec: ClusterSpec, members: Sequence[Row]) -> bool:
+        """Whether all that need it have taken up the credential of ``spec``, by their own word."""
         ...
 
     def enrolment(self, spec: ClusterSpec, node: Row, group: Row) -> dict[str, Any]:

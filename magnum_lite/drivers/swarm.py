@@ -11,6 +11,7 @@ from magnum_lite.drivers.contract import MASTER, SLUG_LENGTH, WORKER, ClusterSpe
 from magnum_lite.drivers.port import NodeCertificate, Row, SecretKind, Versions
 from magnum_lite.errors import Problem
 from magnum_lite.models import labels
+from magnum_lite.models.access import Rule
 from magnum_lite.models.certificate import Purpose
 from magnum_lite.models.nodegroup import engine_labels
 from magnum_lite.models.renewal import Signs
@@ -118,6 +119,18 @@ class SwarmDriver:
     def secrets(self, role: str) -> Mapping[str, SecretKind]:  # noqa: ARG002  the port's word
         """Managers make what they share themselves."""
         return {}
+
+    def access(self, spec: ClusterSpec) -> tuple[Rule, ...]:  # noqa: ARG002
+        """Nothing in a swarm knows of the cloud."""
+        return ()
+
+    def cloud_secrets(self, spec: ClusterSpec, role: str, ident: str, secret: str) -> dict[str, str]:  # noqa: ARG002
+        """None."""
+        return {}
+
+    def uses_credential(self, spec: ClusterSpec, members: Sequence[Row]) -> bool:  # noqa: ARG002
+        """Nobody needs one."""
+        return True
 
     def enrolment(self, spec: ClusterSpec, node: Row, group: Row) -> dict[str, Any]:  # noqa: ARG002
         """Passwords of registries, for the docker command on the node."""

@@ -95,5 +95,9 @@ def database_command(settings: state.Settings) -> tuple[str, ...]:
 
 
 def server_command(settings: state.Settings) -> tuple[str, ...]:
-    """API, node door and conductor in one process."""
-    return (sys.executable, "-m", "magnum_lite.local.service", "--config-file", str(config_file(settings)))
+    """API, node door and conductor in one process. ``magnum_lite.d`` in the state directory may hold more
+    options, of the owner's own, in files ``*.conf``.
+    """
+    command = (sys.executable, "-m", "magnum_lite.local.service", "--config-file", str(config_file(settings)))
+    more = settings.state_dir / "magnum_lite.d"
+    return (*command, "--config-dir", str(more)) if more.is_dir() else command

@@ -112,6 +112,9 @@ class Cluster(f.Resource):
     renewal_since: float = field(0.0, doc="Since when, Unix seconds.", access=PRIVATE)
     renewed: f.Text = field(FIRST, doc="What all nodes had last.", access=PRIVATE)
     outdated_tokens: f.Text | None = field(None, doc="Digest of join tokens to be replaced.", access=PRIVATE)
+    credential_id: f.Text | None = field(
+        None, doc="Its own application credential, as it is sealed here.", access=PRIVATE
+    )
     # lease
     lease_owner: f.Text | None = field(None, doc="Which conductor.", access=PRIVATE)
     lease_expires: float = field(0.0, doc="Unix seconds by the database's clock.", access=PRIVATE)

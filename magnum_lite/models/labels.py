@@ -42,6 +42,7 @@ _PORTS = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?(?:/(tcp|udp))?")
 class Label:
     """One known label. ``secret`` values are never put into user data, a template or a log, and an API
     answer shows ``***`` in their place. ``feeds`` says who uses it; ``nothing``: taken, no effect.
+    ``needs_cloud``: clusters that set it to true are told of the cloud, where the operator offers that.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Label:
     coes: frozenset[str] = ALL
     feeds: Feeds = "heat"
     secret: bool = False
+    needs_cloud: bool = False
     choices: tuple[str, ...] = ()
 
 
@@ -93,6 +95,13 @@ _ENTRIES = (
           meaning="GiB of a Cinder volume at each master for etcd; 0: etcd is on the server's own disk."),
     Label(name="cgroup_driver", kind="str", coes=KUBERNETES, feeds="node", choices=("systemd", "cgroupfs"),
           meaning="Of kubelet and containerd; systemd where the image has cgroup v2 if absent."),
+    Label(name="cloud_provider_enabled", kind="bool", coes=KUBERNETES, feeds="node", default="false",
+          needs_cloud=True, meaning="The bay uses the cloud itself (load balancers, volumes, zones of nodes),"
+                                    " by an application credential of its own; fixed for its life."),
+    Label(name="cinder_csi_enabled", kind="bool", coes=KUBERNETES, feeds="service", default="true",
+          meaning="With cloud_provider_enabled: Cinder's volumes by the default StorageClass; fixed."),
+    Label(name="keystone_auth_enabled", kind="bool", coes=KUBERNETES, feeds="node", default="false",
+          needs_cloud=True, meaning="The API takes Keystone's tokens for the bay's project; fixed."),
     Label(name="auto_healing_enabled", kind="bool", default="false", feeds="service",
           meaning="Nodes whose server is gone or in ERROR, or that the engine calls down for long, are"
                   " replaced unasked, a share of the bay at a time and masters one at a time."),
@@ -167,6 +176,14 @@ def parse_bool(text: str) -> bool:
     if word in _FALSE:
         return False
     raise ValueError(f"must be true or false, not {text!r}")
+
+
+def is_true(text: str | None) -> bool:
+    """What is no word for true or false is refused elsewhere."""
+    try:
+        return parse_bool(text or "")
+    except ValueError:
+        return False
 
 
 def parse_cidrs(text: str) -> tuple[str, ...]:

@@ -111,6 +111,15 @@ def confirmed(node: Row, renewal: str, trust: str) -> bool:
     return node["renewal"] == renewal and (node["role"] != "master" or serves(node, trust))
 
 
+def lacks_credential(node: Row, cluster: Row, now: float) -> bool:
+    """A master was given another application credential than the cluster's, for example before somebody took
+    that out of Keystone: the next enrolment brings the one of now.
+    """
+    served, wanted = node["served"] or {}, cluster["credential_id"]
+    astray = bool(wanted and served) and served.get("credential") != wanted
+    return node["role"] == "master" and astray and now - node["certified_at"] >= _AGAIN
+
+
 def is_due(node: Row, renewal: str, known: Sequence[Row], now: float) -> bool:
     """Whether the node is to be told to renew its certificates. ``known``: the cluster's CAs."""
     if node["identity"] is None:

@@ -34,7 +34,7 @@ def for_node(deps: DoorDeps, node: Row, cluster: Row) -> dict[str, Any]:
         out |= driver.additions(_spec(deps, cluster, groups), node, members)
     if node["step"] == "ready":
         told, now = cluster["renewal"], deps.clock()
-        due = renewal.is_due(node, told, known, now)
+        due = renewal.is_due(node, told, known, now) or renewal.lacks_credential(node, cluster, now)
         if due and driver.may_renew(node, members, told, now):
             out["renew"] = True
         if node["role"] == "master" and cluster["outdated_tokens"]:
@@ -45,7 +45,13 @@ def for_node(deps: DoorDeps, node: Row, cluster: Row) -> dict[str, Any]:
 def _spec(deps: DoorDeps, cluster: Row, groups: list[Row]) -> ClusterSpec:
     """Of the cluster itself: nobody asks for its stack here."""
     door = DoorSpec(url=deps.conf.node_door.url, ca_pem="")
-    return assembly.cluster_spec(cluster, groups, door=door, longest_timeout=deps.conf.conductor.max_timeout)
+    return assembly.cluster_spec(
+        cluster,
+        groups,
+        door=door,
+        longest_timeout=deps.conf.conductor.max_timeout,
+        cloud=assembly.cloud_spec(deps.conf.cloud_provider),
+    )
 
 
 def _engine_work(driver: Driver, members: list[Row], groups: list[Row]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ MAX_LOG = 16 * 1024
 MAX_LOGS = 64 * 1024
 MAX_SKEW = 900.0
 _VERSIONS = ("docker", "kubernetes", "containerd", "etcd", "kernel", "os")
-_SERVED = ("server", "trust", "addons")
+_SERVED = ("server", "trust", "addons", "applied", "credential")
 _JOIN_TOKEN = re.compile(r"SWMTKN-[A-Za-z0-9-]{1,250}")
 
 

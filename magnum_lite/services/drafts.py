@@ -142,6 +142,12 @@ def _problems(deps: Deps, context: Context, row: Row, groups: list[Row]) -> list
     if len(set(flavors.values())) == 1:
         del flavors["master_flavor_id"]  # inherited: named once
     references.check_flavors(deps, context, flavors, problems)
+    if not deps.conf.cloud_provider.auth_url:
+        text = "is not offered here: clusters are told of no Keystone"
+        labels = assembly.labels(row, template)
+        known = (label.name for label in label_registry.known(row["coe"]) if label.needs_cloud)
+        wanted = [name for name in known if label_registry.is_true(label_registry.value_of(labels, name))]
+        problems += [Problem(f"labels/{name}", text) for name in wanted]
     if template["tls_disabled"] and not deps.conf.cluster.allow_tls_disabled:
         problems.append(
             Problem("", "This service starts no engine without TLS: the template's tls_disabled is set")
@@ -157,6 +163,10 @@ def engine_problems(deps: Deps, row: Row, groups: list[Row]) -> list[Problem]:
         offered = ", ".join(sorted(registry.engines()))
         return [Problem("", f"This service has no engine for {row['coe']} (it has: {offered})")]
     spec = assembly.cluster_spec(
-        row, groups, door=DoorSpec(url="", ca_pem=""), longest_timeout=deps.conf.conductor.max_timeout
+        row,
+        groups,
+        door=DoorSpec(url="", ca_pem=""),
+        longest_timeout=deps.conf.conductor.max_timeout,
+        cloud=assembly.cloud_spec(deps.conf.cloud_provider),
     )
     return driver.check(spec)

@@ -114,7 +114,11 @@ def _problems(
         return problems
     specs = [
         assembly.cluster_spec(
-            row, rows, door=DoorSpec(url="", ca_pem=""), longest_timeout=deps.conf.conductor.max_timeout
+            row,
+            rows,
+            door=DoorSpec(url="", ca_pem=""),
+            longest_timeout=deps.conf.conductor.max_timeout,
+            cloud=assembly.cloud_spec(deps.conf.cloud_provider),
         )
         for row, rows in ((before, groups), (after, wanted))
     ]

@@ -17,6 +17,8 @@ from tests.support.bay_spec import NODE, TOKEN, UUID, groups, spec
 TEMPLATES = Templates(paths.heat_templates())
 # A good value for each label, other than its default.
 VALUES = {
+    "cloud_provider_enabled": "true",
+    "keystone_auth_enabled": "true",
     "fixed_subnet_cidr": "10.1.0.0/24",
     "ssh_allowed_cidrs": "192.0.2.0/24",
     "published_ports": "8080",

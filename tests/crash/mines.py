@@ -13,15 +13,18 @@ CALLS = ("create", "update", "delete", "signal")
 PHASES = (
     "claim",
     "ensure_authorities",
+    "ensure_credential",
     "tell_nodes",
     "ensure_node_records",
     "drain_leaving",
     "ensure_stack_or_help",
     "observe",
     "confirm_nodes",
+    "end_credentials",
     "end",
     "release",
     "ensure_stack_gone",
+    "ensure_credentials_gone",
     "forget",
 )
 CONDUCTOR = (*PHASES, *(f"heat-{call}" for call in CALLS), "commit")

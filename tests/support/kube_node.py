@@ -13,9 +13,10 @@ class SimulatedKubeNode(SimulatedNode):
     def __init__(self, *arguments):
         super().__init__(*arguments)
         self.told, self.addons, self.inside = [], "", False
+        self.webhook = False  # whether its bay takes Keystone's tokens, as its user data would say
 
     def _csrs(self, key):
-        names = NAMES[self.role]
+        names = NAMES[self.role] + (("keystone-auth",) if self.webhook and self.role == "master" else ())
         keys = {name: ec.generate_private_key(ec.SECP256R1()) for name in names} | {"identity": key}
         return {name: self.csr(keys[name]) for name in names}
 
@@ -45,7 +46,11 @@ class SimulatedKubeNode(SimulatedNode):
         versions = {"kubernetes": "v1.36.3", "containerd": "containerd://2.3.7", "kernel": "6", "os": "x"}
         more = {"healthy": True, "engine_id": self.hostname(), "versions": versions}
         if self.role == "master":
-            more["served"] = self.served() | {"addons": self.addons}
+            more["served"] = (
+                self.served()
+                | {"addons": self.addons, "applied": self.addons}
+                | {"credential": self.credential()}
+            )
             inside = [n for n in everybody if n.identity and n.inside]
             more["engine_nodes"] = [
                 {"id": n.hostname(), "hostname": n.hostname(), "state": n.state, "role": ""}
@@ -59,9 +64,14 @@ class SimulatedKubeNode(SimulatedNode):
             if answer.json.get("renew"):
                 self.renew()
 
+    def credential(self):
+        """The id in the file that it was given."""
+        text = self.identity["secrets"].get("cloud-config", "")
+        return text.partition('application-credential-id="')[2].partition('"')[0]
+
     def _take(self, answer):
         self.told.append(answer)
-        if "addons" in answer:
+        if "addons" in answer and answer["addons"].get("credential", self.credential()) == self.credential():
             self.addons = answer["addons"]["digest"]
 
     def _obey(self, answer, everybody):

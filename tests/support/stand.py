@@ -19,7 +19,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from magnum_lite import config, rpc
 from magnum_lite.api.app import bare_application
-from magnum_lite.cloud.memory import MemoryLookups, MemoryServers
+from magnum_lite.cloud.memory import MemoryCredentials, MemoryLookups, MemoryServers
 from magnum_lite.conductor import work
 from magnum_lite.conductor.endpoint import Endpoint
 from magnum_lite.conductor.ports import Ports
@@ -133,6 +133,7 @@ class Stand:
         self.stacks = stacks or RecordingStacks()
         self.lookups = MemoryLookups()
         self.servers = MemoryServers(self._servers)
+        self.keystone = MemoryCredentials()
         self.offset = 0.0
         self.counter = itertools.count()
         self.sealer = sealer or Sealer([secrets.token_bytes(32)])
@@ -166,6 +167,7 @@ class Stand:
             door=DoorSpec(url="https://192.0.2.1:9512", ca_pem="-----BEGIN CERTIFICATE-----\n"),
             owner=owner,
             servers=self.servers,
+            credentials=self.keystone,
             clock=self.clock,
         )
 

@@ -5,6 +5,8 @@ set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")
 # shellcheck source=kube.sh
 . "$here/kube.sh"
+# shellcheck source=keystone.sh
+. "$here/keystone.sh"
 CIPHERS=TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256
 # It signs nothing: certificates come through the node door only.
 CONTROLLERS='*,-certificatesigningrequest-signing-controller,-certificatesigningrequest-approving-controller,-bootstrap-signer-controller,-token-cleaner-controller'
@@ -65,12 +67,13 @@ jq -n '{apiVersion: "audit.k8s.io/v1", kind: "Policy", omitStages: ["RequestRece
     {level: "Metadata", resources: [{group: "", resources: ["secrets", "configmaps", "serviceaccounts/token"]}, {group: "authentication.k8s.io", resources: ["tokenreviews"]}]},
     {level: "Metadata"}]}' > "$KUBE/audit.json"
 openssl pkey -in "$PKI/secret-service-account" -pubout -out "$PKI/service-account.pub"
-mkdir -p /var/log/kubernetes
-chmod 700 /var/log/kubernetes
+install -d -m 700 /var/log/kubernetes
 kubeconfig controller-manager
 kubeconfig scheduler
 kubeconfig admin
-unit kube-apiserver --advertise-address "$ADDRESS" --secure-port 6443 --anonymous-auth=false --authorization-mode Node,RBAC \
+keystone=()
+if [ -n "$KEYSTONE_PROJECT" ]; then keystone_start && read -ra keystone < <(keystone_flags); fi
+unit kube-apiserver --advertise-address "$ADDRESS" --secure-port 6443 --anonymous-auth=false --authorization-mode Node,RBAC "${keystone[@]}" ${CLOUD_PROVIDER:+--allow-privileged} \
     --enable-admission-plugins NodeRestriction --profiling=false --tls-min-version VersionTLS12 --tls-cipher-suites "$CIPHERS" \
     --tls-cert-file "$PKI/server.pem" --tls-private-key-file "$PKI/server.key" --client-ca-file "$PKI/ca-cluster.pem" \
     --etcd-servers https://127.0.0.1:2379 --etcd-cafile "$PKI/ca-etcd.pem" --etcd-certfile "$PKI/etcd-client.pem" --etcd-keyfile "$PKI/etcd-client.key" \

@@ -24,7 +24,11 @@ get "$from/index.txt" "$work/index" 2> "$work/why" || code=$?
 [ "$code" -ne 22 ] || exit 0 # a mirror without images says 404
 [ "$code" -eq 0 ] || { cat "$work/why" >&2; exit 1; }
 while read -r file nodes reference; do
-    case $nodes in every | addon) ;; *) continue ;; esac
+    case $nodes in
+        every | addon) ;;
+        cloud) [ -n "$CLOUD_PROVIDER" ] || continue ;;
+        *) continue ;;
+    esac
     [ -z "$(/opt/kubernetes/bin/ctr --namespace k8s.io images list --quiet "name==$reference")" ] || continue
     get "$from/$file" "$work/$file"
     get "$from/$file.sha256" "$work/sum"

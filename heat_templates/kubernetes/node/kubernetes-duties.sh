@@ -28,6 +28,7 @@ coe_obey() {
 # a part of the API that nobody serves holds up the end of every namespace.
 coe_addons() {
     local digest name
+    coe_credential "$(jq -r '.addons.credential // empty' "$1")" || return
     digest=$(jq -r .addons.digest "$1")
     if [ "$(cat "$STATE/addons.applied" 2> /dev/null)" != "$digest" ]; then
         jq -r .addons.manifests "$1" | admin apply --server-side --force-conflicts --filename - > /dev/null || return
@@ -38,4 +39,15 @@ coe_addons() {
         jq -r --arg name "$name" '.addons.apis[$name]' "$1" | admin apply --server-side --force-conflicts --filename - > /dev/null || return
     done
     echo "$digest" > "$STATE/addons"
+}
+
+# coe_credential ID: the bay's application credential as a Secret, if this master has that one; else it is given it by
+# its next enrolment. Files and pipes only: nothing of it is on a command line.
+coe_credential() {
+    local files=(--from-file "cloud.conf=$PKI/secret-cloud-config")
+    [ -n "$1" ] || return 0
+    [ "$(credential_id)" = "$1" ] || return 1
+    [ ! -s "$PKI/secret-cloud-ca" ] || files+=(--from-file "ca.crt=$PKI/secret-cloud-ca")
+    admin create secret generic cloud-config --namespace kube-system "${files[@]}" --dry-run=client --output json |
+        admin apply --server-side --force-conflicts --filename - > /dev/null
 }

@@ -17,6 +17,7 @@ coe_install() {
         case $file in */identity.*) ;; *) [ ! -e "$file" ] || mv "$file" "$PKI/" ;; esac
     done
     [ -e "$STATE/ready" ] || return 0
+    if [ "$ROLE" = master ] && [ -n "$KEYSTONE_PROJECT" ]; then systemctl restart keystone-webhook; fi
     # What they have open goes on; the API of a single master is away for some seconds.
     for file in etcd kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy; do
         [ ! -e "$KUBE/units/$file" ] || systemctl restart "kubernetes@$file"
@@ -51,6 +52,9 @@ coe_masters() {
     cmp -s "$STATE/masters.new" "$PROXY" || install -m 644 "$STATE/masters.new" "$PROXY"
 }
 
+# credential_id: of the bay's application credential, as this master has it.
+credential_id() { sed -n 's/^application-credential-id="\([0-9a-f]*\)"$/\1/p' "$PKI/secret-cloud-config" 2> /dev/null; }
+
 # coe_node: the node as the API has it, JSON.
 coe_node() { api kubelet "/api/v1/nodes/$HOST"; }
 coe_inside() { itself && [ -e "$KUBE/kubelet.conf" ] && coe_node | jq -e '.status.conditions[]? | select(.type == "Ready" and .status == "True")' > /dev/null; }
@@ -58,23 +62,25 @@ coe_inside() { itself && [ -e "$KUBE/kubelet.conf" ] && coe_node | jq -e '.statu
 # coe_facts: what a report says of it, as one JSON object. Nodes come through a pipe: of a large cluster they are more
 # than a command line holds.
 coe_facts() {
-    local serial='' trust='' addons=''
+    local serial='' trust='' addons='' applied='' credential=''
     itself
     if [ "$ROLE" = master ] && [ -e "$KUBE/admin.conf" ]; then
         serial=$(timeout 10 openssl s_client -connect 127.0.0.1:6443 < /dev/null 2> /dev/null | openssl x509 -noout -serial 2> /dev/null | cut -d= -f2)
         trust=$(tr -d '\n' < "$PKI/ca-cluster.pem" | sha256sum | cut -d' ' -f1)
         addons=$(cat "$STATE/addons" 2> /dev/null)
+        applied=$(cat "$STATE/addons.applied" 2> /dev/null)
+        credential=$(credential_id)
     fi
     {
         coe_node
         [ -z "$trust" ] || api admin /api/v1/nodes
-    } | jq -cs --arg role "$ROLE" --arg host "$HOST" --arg serial "$serial" --arg trust "$trust" --arg addons "$addons" \
+    } | jq -cs --arg role "$ROLE" --arg host "$HOST" --arg serial "$serial" --arg trust "$trust" --arg addons "$addons" --arg applied "$applied" --arg credential "$credential" \
         --arg api "$(api_ready)" --arg etcd "$ETCD_VERSION" '
         def ready: any(.status.conditions[]?; .type == "Ready" and .status == "True");
         (map(select(.kind == "Node"))[0]) as $node | ($node.status.nodeInfo // {}) as $info |
         {healthy: (($node | ready) and $api == "ok"), versions: {kubernetes: $info.kubeletVersion, containerd: $info.containerRuntimeVersion, kernel: $info.kernelVersion, os: $info.osImage}}
         + (if $node then {engine_id: $host} else {} end)
-        + (if $role == "master" then {served: {server: $serial, trust: $trust, addons: $addons},
+        + (if $role == "master" then {served: {server: $serial, trust: $trust, addons: $addons, applied: $applied, credential: $credential},
             engine_nodes: [.[] | select(.kind == "NodeList") | .items[] | {id: .metadata.name, hostname: .metadata.name, role: "",
                 state: (if ready then "ready" else "down" end), availability: (if .spec.unschedulable then "drain" else "active" end),
                 labels: (.metadata.labels // {})}]} else {} end)

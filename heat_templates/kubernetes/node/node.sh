@@ -79,7 +79,8 @@ kubelet() {
         kind: "KubeProxyConfiguration", clientConnection: {kubeconfig: $conf}, clusterCIDR: $cidr, mode: "iptables",
         hostnameOverride: $host, conntrack: {maxPerCore: 0, min: 0}, healthzBindAddress: "127.0.0.1:10256",
         metricsBindAddress: "127.0.0.1:10249"}' > "$KUBE/kube-proxy.json"
-    unit kubelet --config "$KUBE/kubelet.json" --kubeconfig "$KUBE/kubelet.conf" --hostname-override "$HOST" --node-ip "$ADDRESS" \
+    # Until the cloud controller manager has found the server, a node is tainted: its pods would not know their zone.
+    unit kubelet ${CLOUD_PROVIDER:+--cloud-provider "$CLOUD_PROVIDER"} --config "$KUBE/kubelet.json" --kubeconfig "$KUBE/kubelet.conf" --hostname-override "$HOST" --node-ip "$ADDRESS" \
         --node-labels "$(jq -r '.kubelet.labels | to_entries | map("\(.key)=\(.value)") | join(",")' "$KUBE/node.json")"
     unit kube-proxy --config "$KUBE/kube-proxy.json"
 }

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from keystonemiddleware import auth_token
 from webob import Request, Response
 
 from magnum_lite.local.cloud import (
@@ -20,6 +19,7 @@ from magnum_lite.local.cloud import (
     compute_extras,
     discovery,
     faults,
+    guard,
     image,
     network,
     routing,
@@ -124,24 +124,8 @@ def build(settings: CloudSettings, store: Store, engine: Engine, host: Host) -> 
 
 def application(cloud: Cloud) -> Wsgi:
     """The whole pipeline of a cloud, with Keystone in front."""
-    settings = cloud.settings
-    guarded = auth_token.AuthProtocol(
-        views(cloud),
-        {
-            "auth_type": "password",
-            "auth_url": settings.keystone_url,
-            "www_authenticate_uri": settings.keystone_url,
-            "username": settings.username,
-            "password": settings.password,
-            "user_domain_name": settings.domain_name,
-            "project_name": settings.project_name,
-            "project_domain_name": settings.domain_name,
-            "interface": "public",
-            "service_token_roles_required": True,
-            "http_connect_timeout": 10,
-        },
-    )
-    return logged(discovery.front(guarded, cloud.engine.alive))
+    serve = guard.guarded(views(cloud), cloud.settings, _ROUTERS)
+    return logged(discovery.front(serve, cloud.engine.alive))
 
 
 def views(cloud: Cloud) -> Wsgi:

@@ -8,6 +8,7 @@ from typing import Any
 from magnum_lite.local.cloud import power
 from magnum_lite.local.cloud.call import Call
 from magnum_lite.local.cloud.faults import bad_request
+from magnum_lite.local.cloud.stamps import bare
 from magnum_lite.local.cloud.store import Record
 from magnum_lite.local.cloud.volumes import ZONE
 
@@ -93,7 +94,7 @@ def _shown(call: Call, record: Record, state: str | None) -> dict[str, Any]:
         "OS-EXT-STS:vm_state": power.vm_state(status),
         "OS-EXT-STS:task_state": record["task"],
         "OS-EXT-STS:power_state": power.power_state(state),
-        "OS-SRV-USG:launched_at": record["launched_at"],
+        "OS-SRV-USG:launched_at": bare(record["launched_at"]),
         "OS-SRV-USG:terminated_at": None,
         "os-extended-volumes:volumes_attached": [{"id": volume} for volume in record["attachments"]],
     } | ({"fault": fault} if gone or record["fault"] else {})

@@ -17,3 +17,8 @@ def fixed_id(name: str) -> str:
 def now() -> str:
     """The present time in UTC, to the second."""
     return dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def bare(stamp: str | None) -> str | None:
+    """The same as Cinder writes all of its times, and Nova some; clients written in Go take no other form."""
+    return stamp and stamp.replace("Z", ".000000")

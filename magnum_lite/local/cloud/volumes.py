@@ -16,7 +16,7 @@ from magnum_lite.local.cloud.faults import Fault, bad_request, conflict, not_fou
 from magnum_lite.local.cloud.host import Host, HostError
 from magnum_lite.local.cloud.locking import KeyedLocks
 from magnum_lite.local.cloud.quotas import Quota
-from magnum_lite.local.cloud.stamps import new_id, now
+from magnum_lite.local.cloud.stamps import bare, new_id, now
 from magnum_lite.local.cloud.store import Record, Store
 from magnum_lite.local.cloud.unanswered import MARK
 
@@ -80,7 +80,7 @@ class Volumes:
             "status": "creating",
             **MARK,
             "attachments": [],
-            "created_at": now(),
+            "created_at": bare(now()),
             "updated_at": None,
         }
         with self._store.transaction():
@@ -100,7 +100,7 @@ class Volumes:
         }
         if "metadata" in body:
             values["metadata"] = reading.strings(body, "metadata")
-        return self._store.put("volume", record | values | {"updated_at": now()})
+        return self._store.put("volume", record | values | {"updated_at": bare(now())})
 
     def extend(self, record: Record, body: dict[str, Any]) -> None:
         """Make a volume larger. Raises Fault 400 or 413."""
@@ -111,7 +111,7 @@ class Volumes:
             )
         with self._store.transaction():
             self._quota.check_volume(record["project_id"], size - record["size"], count=0)
-            self._store.change("volume", record["id"], size=size, updated_at=now())
+            self._store.change("volume", record["id"], size=size, updated_at=bare(now()))
         with self._file(record["id"]).open("ab") as file:
             file.truncate(size << 30)
         self._host.grow(self._file(record["id"]))
@@ -165,7 +165,7 @@ class Volumes:
                     "server_id": server_id,
                     "device": attachment["device"],
                     "host_name": None,
-                    "attached_at": now(),
+                    "attached_at": bare(now()),
                 }
                 self._store.put("volume", volume | {"status": "in-use", "attachments": [shown]})
             return attachment

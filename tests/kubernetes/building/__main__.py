@@ -13,7 +13,7 @@ def main(names: list[str]) -> int:
     """0, or 1 with the reason on stderr."""
     # What a bay needs comes before what it is upgraded to.
     first, *newer = (recipes.kubernetes(version) for version in recipes.VERSIONS)
-    units = (first, *recipes.OTHERS, *newer)
+    units = (first, *recipes.OTHERS, *newer, *recipes.BESIDE)
     unknown = set(names) - {unit.name for unit in units}
     if unknown:
         print(f"no such unit: {', '.join(sorted(unknown))}", file=sys.stderr)

@@ -77,6 +77,18 @@ def of_the_bay(inside: Path) -> tuple[tuple[str, str, Image], ...]:
                 ("local-path-provisioner",),
             ),
         ),
+        *(
+            (
+                f"{name}.tar",
+                "cloud",
+                Image(
+                    f"registry.k8s.io/provider-os/{name}:{recipes.CLOUD_PROVIDER}",
+                    layer({f"bin/{name}": _program(name), **tls}),
+                    (f"/bin/{name}",),
+                ),
+            )
+            for name in ("openstack-cloud-controller-manager", "cinder-csi-plugin")
+        ),
     )
 
 

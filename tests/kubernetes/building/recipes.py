@@ -64,6 +64,7 @@ FLANNEL = "v0.28.10"
 COREDNS = "v1.14.7"
 METRICS_SERVER = "v0.9.0"
 LOCAL_PATH = "v0.0.30"
+CLOUD_PROVIDER = "v1.36.0"
 PAUSE = "3.10.2"
 
 _CNI_PLUGINS = (
@@ -150,5 +151,27 @@ OTHERS = (
         METRICS_SERVER,
         (("metrics-server", "sigs.k8s.io/metrics-server/cmd/metrics-server"),),
         stamps=(f"k8s.io/client-go/pkg/version.gitVersion={METRICS_SERVER}",),
+    ),
+    *(
+        Unit(
+            name,
+            "k8s.io/cloud-provider-openstack",
+            CLOUD_PROVIDER,
+            ((name, f"k8s.io/cloud-provider-openstack/cmd/{name}"),),
+            stamps=(f"k8s.io/cloud-provider-openstack/pkg/version.Version={CLOUD_PROVIDER}",),
+        )
+        for name in ("openstack-cloud-controller-manager", "cinder-csi-plugin")
+    ),
+)
+
+# For tests outside of bays. Its companions, which attach a volume and tell a kubelet of the plug-in, are not
+# published as Go modules everywhere.
+BESIDE = (
+    Unit(
+        "csi-provisioner",
+        "github.com/kubernetes-csi/external-provisioner/v5",
+        "v5.3.0",
+        (("csi-provisioner", "github.com/kubernetes-csi/external-provisioner/v5/cmd/csi-provisioner"),),
+        stamps=("main.version=v5.3.0",),
     ),
 )

@@ -1,5 +1,7 @@
 """Volumes: attached, taken away, made again after a start, and never lost in between."""
 
+import re
+
 import pytest
 
 COMPUTE = "/compute/v2.1"
@@ -117,3 +119,13 @@ def test_killed_in_between(local_cloud, alice, pair, cut_off, holds):
     local_cloud.cloud.restore(resume=True)
     assert _volume(alice, volume)["status"] == "available"
     assert _attach(alice, server, volume).status == 200
+
+
+def test_times_as_cinder_and_nova_write_them(alice, pair):
+    """Without a zone, and with microseconds: clients in Go refuse any other form."""
+    server, volume = pair
+    _attach(alice, server, volume)
+    shown = alice("GET", f"{COMPUTE}/servers/{server['id']}").json["server"]["OS-SRV-USG:launched_at"]
+    found = [_volume(alice, volume)["created_at"], _volume(alice, volume)["updated_at"], shown]
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}", t) for t in found if t), found
+    assert found[0] and found[2]
