@@ -91,6 +91,11 @@ _ENTRIES = (
           default="10.254.0.0/16", meaning="Range of the services."),
     Label(name="etcd_volume_size", kind="gib", coes=KUBERNETES, default="0",
           meaning="GiB of a Cinder volume at each master for etcd; 0: etcd is on the server's own disk."),
+    Label(name="boot_volume_size", kind="gib", default="0",
+          meaning="GiB of a Cinder volume from which each new node boots, and which goes with it; 0: nodes boot from"
+                  " the flavor's own disk."),
+    Label(name="boot_volume_type", kind="str",
+          meaning="Cinder volume type of these volumes; without boot_volume_size it does nothing."),
     Label(name="cgroup_driver", kind="str", coes=KUBERNETES, feeds="node", choices=("systemd", "cgroupfs"),
           meaning="Of kubelet and containerd; systemd where the image has cgroup v2 if absent."),
     Label(name="auto_healing_enabled", kind="bool", default="false", feeds="service",

@@ -47,7 +47,8 @@ def needs(
         add("instances", count)
         add("cores", count * flavor.vcpus)
         add("ram", count * flavor.ram)
-        for size in (group["docker_volume_size"], etcd if group["role"] == MASTER else 0):
+        boot = assembly.boot_volume(cluster, group).get("size")
+        for size in (group["docker_volume_size"], boot, etcd if group["role"] == MASTER else 0):
             if size:
                 add("volumes", count)
                 add("gigabytes", count * size)
