@@ -50,8 +50,8 @@ def labels(cluster: Mapping[str, Any], template: Mapping[str, Any]) -> dict[str,
 
 
 def boot_volume(cluster: Mapping[str, Any], group: Mapping[str, Any]) -> dict[str, Any]:
-    """``size`` (GiB) and ``type`` of the volumes that new nodes of a group boot from; empty for none. The default
-    groups have what the cluster's labels say, the others what their own do.
+    """``size`` (GiB) and ``type`` of the volumes that new nodes of a group boot from; empty for none. The
+    default groups have what the cluster's labels say, the others what their own do.
     """
     own = labels(cluster, cluster["template"]) if group.get("is_default", True) else group.get("labels") or {}
     return boot_volume_of(own)

@@ -28,8 +28,8 @@ class GroupSpec:
     engine. ``docker_volume_size`` is in GiB; None means that the engine keeps its data on the server's own
     disk. ``credentials`` maps an index to ``<node uuid>:<bootstrap token in hex>``, for the nodes that have
     not enrolled yet, and only them. ``surge`` nodes are there beside ``count`` while others are replaced.
-    ``kept`` maps an index to ``image``, ``flavor`` and (where it boots from one) ``boot_volume``, for the nodes
-    that were made with others than the group's and stay as they are.
+    ``kept`` maps an index to ``image``, ``flavor`` and (where it boots from one) ``boot_volume``, for the
+    nodes that were made with others than the group's and stay as they are.
 
     ``removed_indices`` are all indices that were ever taken out of the *stack*; Heat never uses them
     again. An index that the stack never held must not be in it: Heat ignores it then, and will give

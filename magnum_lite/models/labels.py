@@ -11,10 +11,11 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Literal
 
-from magnum_lite.models.fields import MAX_GIB
+from magnum_lite.models.fields import MAX_COUNT, MAX_GIB
 
 Kind = Literal[
-    "str", "int", "gib", "bool", "cidr", "cidrs", "map", "url", "ports", "auth", "version", "prefix", "zones"
+    "str", "int", "gib", "count", "bool", "cidr", "cidrs", "map", "url", "ports", "auth", "version", "prefix",
+    "zones",
 ]  # fmt: skip
 Feeds = Literal["heat", "node", "service", "nothing"]
 
@@ -92,8 +93,8 @@ _ENTRIES = (
     Label(name="etcd_volume_size", kind="gib", coes=KUBERNETES, default="0",
           meaning="GiB of a Cinder volume at each master for etcd; 0: etcd is on the server's own disk."),
     Label(name="boot_volume_size", kind="gib", default="0",
-          meaning="GiB of a Cinder volume from which each new node boots, and which goes with it; 0: nodes boot from"
-                  " the flavor's own disk."),
+          meaning="GiB of a Cinder volume from which each new node boots, and which goes with it; 0: nodes"
+                  " boot from the flavor's own disk."),
     Label(name="boot_volume_type", kind="str",
           meaning="Cinder volume type of these volumes; without boot_volume_size it does nothing."),
     Label(name="cgroup_driver", kind="str", coes=KUBERNETES, feeds="node", choices=("systemd", "cgroupfs"),
@@ -101,6 +102,15 @@ _ENTRIES = (
     Label(name="auto_healing_enabled", kind="bool", default="false", feeds="service",
           meaning="Nodes whose server is gone or in ERROR, or that the engine calls down for long, are"
                   " replaced unasked, a share of the bay at a time and masters one at a time."),
+    Label(name="auto_scaling_enabled", kind="bool", coes=KUBERNETES, default="false", feeds="service",
+          meaning="Node groups with a max_node_count get nodes when pods wait for room, and lose those that"
+                  " are idle for long (doc/node-groups.rst). Not together with cluster-autoscaler."),
+    Label(name="min_node_count", kind="count", coes=KUBERNETES, default="1", feeds="service",
+          meaning="Lower bound of the default workers of a new bay with auto_scaling_enabled; their node"
+                  " group's field min_node_count from then on."),
+    Label(name="max_node_count", kind="count", coes=KUBERNETES, feeds="service",
+          meaning="The upper bound in the same way, max_node_count; one more than the bay begins with if"
+                  " absent."),
     Label(name="cvmfs", kind="bool", default="false", feeds="nothing",
           meaning="CVMFS on the nodes: taken, not offered yet."),
     # What templates of other installations carry. They are taken without a warning and do nothing here.
@@ -256,6 +266,13 @@ def _gib(text: str) -> int:
     return size
 
 
+def _count(text: str) -> int:
+    count = _int(text)
+    if not 0 <= count <= MAX_COUNT:
+        raise ValueError(f"must be a number of nodes, from 0 to {MAX_COUNT}")
+    return count
+
+
 def _cidr(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
     try:
         return ipaddress.ip_network(text.strip(), strict=False)
@@ -284,5 +301,5 @@ def _prefix(text: str) -> str:
 _READERS: Mapping[Kind, Callable[[str], object]] = {
     "str": str, "int": _int, "bool": parse_bool, "cidr": _cidr, "cidrs": parse_cidrs, "url": _url,
     "map": parse_node_labels, "ports": parse_ports, "auth": parse_registry_auth, "version": _version,
-    "prefix": _prefix, "zones": parse_zones, "gib": _gib,
+    "prefix": _prefix, "zones": parse_zones, "gib": _gib, "count": _count,
 }  # fmt: skip

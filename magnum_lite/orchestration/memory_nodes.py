@@ -127,14 +127,12 @@ class Record:
                 node.signalled = None  # Heat replaces a failed wait condition, which erases its signals
 
     def _make(self, node: MemoryNode, told: Mapping[str, Any]) -> None:
-        """As ``common/node.yaml``: one that was made with another image, flavor or boot volume, and is not kept,
-        is made anew.
+        """As ``common/node.yaml``: one that was made with another image, flavor or boot volume, and is not
+        kept, is made anew.
         """
         of = f"{node.group}_" if node.group in _GROUPS else ""
         kept = (told.get(f"{of}kept") or {}).get(str(node.index)) or {}
-        image, flavor = (
-            str(kept.get(word) or told.get(f"{of}{word}") or "") for word in ("image", "flavor")
-        )
+        image, flavor = (str(kept.get(word) or told.get(f"{of}{word}") or "") for word in ("image", "flavor"))
         boot = (kept or told).get("boot_volume") or {}
         made = (image, flavor, f"{boot['size']}:{boot['type']}" if boot else "")
         if node.image and made != (node.image, node.flavor, node.boot):

@@ -235,7 +235,13 @@ OWN = {"image": "i", "flavor": "f", "boot_volume": {"size": 9, "type": ""}}
         (7, "fast", {"image": "old", "flavor": "f"}, "old", None),
         (0, "", OWN, None, {"image": "i", "volume_size": 9}),
         (7, "fast", OWN | {"image": "old"}, None, {"image": "old", "volume_size": 9}),
-        (7, "", OWN | {"boot_volume": {"size": 9, "type": "slow"}}, None, {"type": "slow", "size": 9, "image": "i"}),
+        (
+            7,
+            "",
+            OWN | {"boot_volume": {"size": 9, "type": "slow"}},
+            None,
+            {"type": "slow", "size": 9, "image": "i"},
+        ),
     ],
 )
 def test_what_a_node_boots_from(heat, size, kind, kept, image, mapping):

@@ -82,7 +82,5 @@ def test_an_upgrade_does_not_change_them(stand, name):
     stand.converge(bay)
     after = stand.template(labels=LABELS | {name: "9"})
     body = {"cluster_template": after["uuid"]}
-    answer = stand.api.post_json(
-        f"/v1/clusters/{bay}/actions/upgrade", body, headers=V, expect_errors=True
-    )
+    answer = stand.api.post_json(f"/v1/clusters/{bay}/actions/upgrade", body, headers=V, expect_errors=True)
     assert answer.status_int == 400 and f"labels/{name}" in answer.text

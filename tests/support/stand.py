@@ -20,6 +20,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from magnum_lite import config, rpc
 from magnum_lite.api.app import bare_application
 from magnum_lite.cloud.memory import MemoryLookups, MemoryServers
+from magnum_lite.cloud.room import Room
 from magnum_lite.conductor import work
 from magnum_lite.conductor.endpoint import Endpoint
 from magnum_lite.conductor.ports import Ports
@@ -166,6 +167,7 @@ class Stand:
             door=DoorSpec(url="https://192.0.2.1:9512", ca_pem="-----BEGIN CERTIFICATE-----\n"),
             owner=owner,
             servers=self.servers,
+            room=Room(self.lookups, lambda _: types.SimpleNamespace(auth=None)),
             clock=self.clock,
         )
 

@@ -1,5 +1,5 @@
-"""Servers that boot from a volume. Here a node's root is its image, whatever it boots from: the volume is there,
-counted, attached as the first disk, and goes when it should, but holds nothing.
+"""Servers that boot from a volume. Here a node's root is its image, whatever it boots from: the volume is
+there, counted, attached as the first disk, and goes when it should, but holds nothing.
 """
 
 import dataclasses
@@ -18,8 +18,8 @@ DEVICE = "/dev/vda"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Root:
-    """What a server boots from. ``volume_id``: none where it is the image itself. ``made``: the volume's record,
-    where it is still to be made; ``own``: it goes with its server.
+    """What a server boots from. ``volume_id``: none where it is the image itself. ``made``: the volume's
+    record, where it is still to be made; ``own``: it goes with its server.
     """
 
     image: Image
@@ -45,7 +45,9 @@ def root(call: Call, body: dict[str, Any]) -> Root | None:
     if mapping.get("source_type") == "image":
         return _from_image(call, mapping, ident, own=own)
     if mapping.get("source_type") != "volume":
-        raise bad_request("Block Device Mapping is Invalid: this cloud boots from images and volumes of them.")
+        raise bad_request(
+            "Block Device Mapping is Invalid: this cloud boots from images and volumes of them."
+        )
     volume = call.find("volume", ident)
     image = call.cloud.settings.image((volume.get("volume_image_metadata") or {}).get("image_id", ""))
     if image is None:
