@@ -17,7 +17,7 @@ def quantity(text: Any) -> Fraction:
     match = _QUANTITY.fullmatch(str(text).strip())
     if match is None or not any(c.isdigit() for c in match[1]):
         return Fraction(0)
-    number, suffix = Fraction(match[1].strip(".") or "0") if match[1] else Fraction(0), match[3] or ""
+    number, suffix = Fraction(match[1]), match[3] or ""
     if suffix in _BINARY:
         return number * 1024 ** _BINARY[suffix]
     return number * Fraction(10) ** (int(match[2]) if match[2] else _DECIMAL[suffix])
