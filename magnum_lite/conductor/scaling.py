@@ -61,6 +61,7 @@ def _load(work: Work) -> Load | None:
     if engine is None:
         return None
     try:
+        work.extend()  # a large cluster has much to tell
         return engine.load()
     except EngineError as error:
         LOG.info("load of %s can't be asked: %s", work.uuid, error)

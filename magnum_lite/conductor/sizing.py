@@ -8,7 +8,7 @@ waits for another reason than room brings no node, as another one would not help
 """
 
 import dataclasses
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from magnum_lite.models.load import Load, Node, Pod, Resources, Taint, fits, rest, total
 
@@ -93,6 +93,7 @@ def spare(load: Load, groups: Sequence[Group], share: float) -> dict[str, tuple[
     if any(_would_help(load, group, pod) for pod in needy for group in groups):
         return {}
     coming = [pod for pod in load.waiting if pod not in needy]  # they have their room already
+    free = _free(load.nodes)
     scaled = {name for g in groups if g.most is not None and g.count > g.floor for name in g.nodes}
     out = {}
     for node in load.nodes:
@@ -102,8 +103,7 @@ def spare(load: Load, groups: Sequence[Group], share: float) -> dict[str, tuple[
         asked = total(pod.requests for pod in moving)
         if any(asked.get(name, 0) > share * node.allocatable.get(name, 0) for name in ("cpu", "memory")):
             continue
-        left, _ = place((*moving, *coming), _free(other for other in load.nodes if other is not node))
-        if not left:
+        if _have_room((*moving, *coming), [entry for entry in free if entry[0] is not node]):
             out[node.name] = moving
     return out
 
@@ -143,20 +143,34 @@ def kind_of(load: Load, group: Group) -> Kind | None:
     return Kind(labels, tuple(taints), {name: min(free[name] for free in empty) for name in names})
 
 
-def place(
-    pods: Iterable[Pod], free: Collection[tuple[Node, dict[str, int]]]
-) -> tuple[list[Pod], dict[str, str]]:
+def place(pods: Iterable[Pod], free: Sequence[tuple[Node, Resources]]) -> tuple[list[Pod], dict[str, str]]:
     """Give each pod the first node that takes it, the largest ones first: who finds none, and pod → node."""
     left, found = [], {}
+    taken: dict[str, dict[str, int]] = {}
     for pod in _largest_first(pods):
-        for node, room in free:
-            if fits(pod.requests, room) and pod.may_be_on(node.labels, node.taints):
-                _take(room, pod)
-                found[pod.name] = node.name
-                break
-        else:
+        name = _first(pod, free, taken)
+        if name is None:
             left.append(pod)
+        else:
+            found[pod.name] = name
     return left, found
+
+
+def _have_room(pods: Iterable[Pod], free: Sequence[tuple[Node, Resources]]) -> bool:
+    """Whether `place` finds a node for all of them; the first one without ends it, as there may be many."""
+    taken: dict[str, dict[str, int]] = {}
+    return all(_first(pod, free, taken) is not None for pod in _largest_first(pods))
+
+
+def _first(pod: Pod, free: Sequence[tuple[Node, Resources]], taken: dict[str, dict[str, int]]) -> str | None:
+    """``taken``: what is left of nodes that have got a pod already."""
+    for node, room in free:
+        there = taken.get(node.name, room)
+        if fits(pod.requests, there) and pod.may_be_on(node.labels, node.taints):
+            taken[node.name] = there = dict(there)
+            _take(there, pod)
+            return node.name
+    return None
 
 
 def _pack(pods: Sequence[Pod], kind: Kind, room: int) -> tuple[list[Pod], int]:

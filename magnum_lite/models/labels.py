@@ -93,8 +93,7 @@ _ENTRIES = (
     Label(name="etcd_volume_size", kind="gib", coes=KUBERNETES, default="0",
           meaning="GiB of a Cinder volume at each master for etcd; 0: etcd is on the server's own disk."),
     Label(name="boot_volume_size", kind="gib", default="0",
-          meaning="GiB of a Cinder volume from which each new node boots, and which goes with it; 0: nodes"
-                  " boot from the flavor's own disk."),
+          meaning="GiB of a Cinder volume that each new node boots from and that goes with it; 0: none."),
     Label(name="boot_volume_type", kind="str",
           meaning="Cinder volume type of these volumes; without boot_volume_size it does nothing."),
     Label(name="cgroup_driver", kind="str", coes=KUBERNETES, feeds="node", choices=("systemd", "cgroupfs"),
@@ -106,11 +105,9 @@ _ENTRIES = (
           meaning="Node groups with a max_node_count get nodes when pods wait for room, and lose those that"
                   " are idle for long (doc/node-groups.rst). Not together with cluster-autoscaler."),
     Label(name="min_node_count", kind="count", coes=KUBERNETES, default="1", feeds="service",
-          meaning="Lower bound of the default workers of a new bay with auto_scaling_enabled; their node"
-                  " group's field min_node_count from then on."),
+          meaning="With auto_scaling_enabled: the field min_node_count of a new bay's default workers."),
     Label(name="max_node_count", kind="count", coes=KUBERNETES, feeds="service",
-          meaning="The upper bound in the same way, max_node_count; one more than the bay begins with if"
-                  " absent."),
+          meaning="The same of max_node_count; one more than the bay begins with if absent."),
     Label(name="cvmfs", kind="bool", default="false", feeds="nothing",
           meaning="CVMFS on the nodes: taken, not offered yet."),
     # What templates of other installations carry. They are taken without a warning and do nothing here.
@@ -259,18 +256,14 @@ def _int(text: str) -> int:
         raise ValueError(f"must be a whole number, not {text!r}") from None
 
 
-def _gib(text: str) -> int:
-    size = _int(text)
-    if not 0 <= size <= MAX_GIB:
-        raise ValueError(f"must be a size in GiB, from 0 to {MAX_GIB}")
-    return size
+def _within(most: int, what: str) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        number = _int(text)
+        if not 0 <= number <= most:
+            raise ValueError(f"must be a {what}, from 0 to {most}")
+        return number
 
-
-def _count(text: str) -> int:
-    count = _int(text)
-    if not 0 <= count <= MAX_COUNT:
-        raise ValueError(f"must be a number of nodes, from 0 to {MAX_COUNT}")
-    return count
+    return read
 
 
 def _cidr(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
@@ -301,5 +294,6 @@ def _prefix(text: str) -> str:
 _READERS: Mapping[Kind, Callable[[str], object]] = {
     "str": str, "int": _int, "bool": parse_bool, "cidr": _cidr, "cidrs": parse_cidrs, "url": _url,
     "map": parse_node_labels, "ports": parse_ports, "auth": parse_registry_auth, "version": _version,
-    "prefix": _prefix, "zones": parse_zones, "gib": _gib, "count": _count,
+    "prefix": _prefix, "zones": parse_zones, "gib": _within(MAX_GIB, "size in GiB"),
+    "count": _within(MAX_COUNT, "number of nodes"),
 }  # fmt: skip

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import random
+import time
 
 import pytest
 from hypothesis import given
@@ -293,3 +294,14 @@ def test_the_examples_are_of_all_kinds():
         seen["down"] += down is not None
         seen["moved"] += down is not None and bool(down.pods)
     assert min(seen.values()) > 10, seen
+
+
+@pytest.mark.parametrize(("pods", "spared"), [(5, 400), (15, 0)])
+def test_a_large_cluster_is_looked_at_in_time(pods, spared):
+    names = [f"n{i}" for i in range(400)]
+    nodes = tuple(node(n, *(pod(f"{n}-{i}", 60, GIB // 20) for i in range(pods))) for n in names)
+    load, groups = Load(nodes=nodes), [group(*names, most=2000)]
+    began = time.process_time()
+    assert len(sizing.spare(load, groups, 0.5)) == spared, "there are at most ten pods on a node"
+    assert sizing.grow(load, groups) is None
+    assert time.process_time() - began < 10
