@@ -111,7 +111,8 @@ def test_a_node_has_what_was_asked_for(heat, changes, present):
     files = TEMPLATES.files_of(request.template, request.files)
     stack = heat(json.loads(files["common/node.yaml"]), files, NODE | changes)
     _check(stack)
-    assert set(stack) == {"port", "server", "ready_handle", "ready"} | present
+    server = "server_on_volume" if changes.get("boot_volume") else "server"
+    assert set(stack) == {"port", server, "ready_handle", "ready"} | present
 
 
 def test_a_node_group_is_a_stack_with_its_own_nodes(heat):
@@ -248,13 +249,27 @@ def test_what_a_node_boots_from(heat, size, kind, kept, image, mapping):
     files = TEMPLATES.files_of("swarm/cluster.yaml", registry.get("swarm").stack_request(spec()).files)
     given = {"boot_volume": {"size": size, "type": kind} if size else {}, "kept": {"3": kept} if kept else {}}
     stack = heat(json.loads(files["common/node.yaml"]), files, NODE | given)
-    server = stack["server"].t.freeze()._properties
-    assert server["image"] == image
+    server = stack["server" if image else "server_on_volume"]
+    server._validate_block_device_mapping()  # Heat wants just one thing to boot from
+    made = server.t.freeze()._properties
+    assert made.get("image") == image
     if mapping and "type" in mapping:
         volume = stack["boot_volume"].t.freeze()._properties
         assert {name: volume[name] for name in ("image", "size")} | {"type": volume["volume_type"]} == mapping
-        assert [m["boot_index"] for m in server["block_device_mapping_v2"]] == [0]
+        assert [m["boot_index"] for m in made["block_device_mapping_v2"]] == [0]
         return
     assert "boot_volume" not in stack
     more = {"boot_index": 0, "delete_on_termination": True}
-    assert server["block_device_mapping_v2"] == ([mapping | more] if mapping else None)
+    assert made.get("block_device_mapping_v2") == ([mapping | more] if mapping else None)
+
+
+@pytest.mark.parametrize(("boot", "name"), [({}, "server"), ({"size": 2, "type": ""}, "server_on_volume")])
+def test_all_that_a_server_has_is_of_the_one_that_is_there(heat, boot, name):
+    files = TEMPLATES.files_of("swarm/cluster.yaml", registry.get("swarm").stack_request(spec()).files)
+    given = {"boot_volume": boot, "volume_size": 3, "etcd_volume_size": 2}
+    stack = heat(json.loads(files["common/node.yaml"]), files, NODE | given)
+    for resource in ("data_volume_attachment", "etcd_volume_attachment", "ready"):
+        needs = {needed.name for needed in stack[resource].t.dependencies(stack)}
+        assert name in needs, resource
+    for output in ("OS::stack_id", "facts"):
+        assert name in stack.outputs[output].required_resource_names()
