@@ -66,6 +66,32 @@ CONDUCTOR = [
         help="Largest share of a cluster's workers that is healed at once; one at least.",
     ),
     cfg.IntOpt("heal_retry", default=600, min=10, help="Seconds before a repair that failed is tried again."),
+    cfg.IntOpt(
+        "scale_down_after",
+        default=600,
+        min=10,
+        help="Seconds that a node must be idle before scaling on demand removes it, and that must have "
+        "passed since the last change of its cluster.",
+    ),
+    cfg.IntOpt(
+        "scale_up_after",
+        default=30,
+        min=0,
+        help="Seconds since the last change of a cluster before scaling on demand adds nodes.",
+    ),
+    cfg.IntOpt(
+        "scale_retry",
+        default=900,
+        min=10,
+        help="Seconds before scaling on demand tries again after there was no room for a new node.",
+    ),
+    cfg.FloatOpt(
+        "idle_share",
+        default=0.5,
+        min=0,
+        max=1,
+        help="Largest share of an idle node's CPU and memory that those pods may ask for that would move.",
+    ),
     cfg.BoolOpt(
         "reach_engines",
         default=True,

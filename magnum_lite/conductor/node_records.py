@@ -137,6 +137,7 @@ def _new(work: Work, group: Row, index: int) -> dict[str, Any]:
         "hostname": hostname(work.uuid, work.cluster["name"], word, index, work.driver.slug_length),
         "image_id": group["image_id"],
         "flavor_id": group["flavor_id"],
+        "boot_volume": assembly.boot_volume(work.cluster, group),
         "make": group["make"],
         "token_hash": token_hash(token),
         "sealed_token": ports.sealer.seal(token.encode(), token_context(ident)),

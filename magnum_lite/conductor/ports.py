@@ -2,10 +2,11 @@
 
 import dataclasses
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Protocol
 
 from magnum_lite.cloud.credentials import Credentials
+from magnum_lite.cloud.lookups import Allowance, Flavor
 from magnum_lite.conductor.notifications import Notify, nobody
 from magnum_lite.conductor.pace import Pace
 from magnum_lite.conductor.patience import Patience
@@ -36,6 +37,16 @@ class ServersPort(Protocol):
         """Server id → status. Raises Unavailable."""
 
 
+class RoomPort(Protocol):
+    """Quotas of a project (``cloud.room``). Calls raise what look-ups raise."""
+
+    def flavor(self, project_id: str, ident: str) -> Flavor:
+        """By id or name."""
+
+    def left(self, project_id: str, wanted: Collection[str]) -> Mapping[str, Allowance]:
+        """What is left of the quotas of these names; one without a limit is left out."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Ports:
     """``clock`` gives Unix seconds; ``owner`` names this conductor in leases; ``last_words`` gives what
@@ -54,6 +65,7 @@ class Ports:
     last_words: Callable[[float], None] = lambda _: None
     servers: ServersPort | None = None
     credentials: Credentials | None = None
+    room: RoomPort | None = None
     clock: Callable[[], float] = time.time
     pace: Pace = dataclasses.field(default_factory=Pace)
     patience: Patience = dataclasses.field(default_factory=Patience)

@@ -7,7 +7,7 @@ from typing import Any
 from oslo_log import log
 
 from magnum_lite import metrics
-from magnum_lite.conductor import group_status, healing, health, phases, renewing
+from magnum_lite.conductor import group_status, healing, health, phases, renewing, scaling
 from magnum_lite.conductor.labels import ensure_labels
 from magnum_lite.conductor.outcome import DONE, Failed, Outcome, Wait
 from magnum_lite.conductor.stack import is_delete
@@ -50,7 +50,7 @@ def _look_after(work: Work) -> float:
         return idle  # others made it: nothing here knows how it should look
     ensure_labels(work)
     health.look(work)
-    if healing.heal(work):
+    if healing.heal(work) or scaling.scale(work):
         return 0.0
     left = renewing.end_grace(work)
     return idle if left is None else min(left, idle)

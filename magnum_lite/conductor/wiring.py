@@ -8,6 +8,8 @@ from typing import Any
 
 from magnum_lite.cloud.console import Consoles
 from magnum_lite.cloud.credentials import CloudCredentials
+from magnum_lite.cloud.lookups import CloudLookups
+from magnum_lite.cloud.room import Room
 from magnum_lite.cloud.servers import Servers
 from magnum_lite.cloud.sessions import ServiceSessions
 from magnum_lite.conductor import reachable
@@ -38,6 +40,7 @@ def make_ports(conf: Any) -> Ports:
         sessions=sessions,
         notify=notify,
         last_words=notify.finish,
+        room=Room(CloudLookups(conf), sessions.session_for),
         servers=Servers(sessions.session_for, conf.service_user.interface, conf.service_user.region_name),
         consoles=Consoles(sessions.session_for, conf.service_user.interface, conf.service_user.region_name),
         credentials=CloudCredentials(

@@ -61,17 +61,18 @@ class Work:
             cloud=assembly.cloud_spec(self.ports.conf.cloud_provider),
         )
 
-    def _kept(self) -> dict[str, dict[int, dict[str, str]]]:
-        """Image and flavor of nodes that were made with others than their group has now."""
-        out: dict[str, dict[int, dict[str, str]]] = {}
-        groups = {g["uuid"]: (g["image_id"], g["flavor_id"]) for g in self.groups}
+    def _kept(self) -> dict[str, dict[int, dict[str, Any]]]:
+        """Image, flavor and boot volume of nodes that were made with others than their group has now."""
+        out: dict[str, dict[int, dict[str, Any]]] = {}
+        groups = {
+            g["uuid"]: (g["image_id"], g["flavor_id"], assembly.boot_volume(self.cluster, g))
+            for g in self.groups
+        }
         for node in self.members():
-            made = (node["image_id"], node["flavor_id"])
-            if all(made) and made != groups.get(node["nodegroup_id"]):
-                out.setdefault(node["nodegroup_id"], {})[node["index"]] = {
-                    "image": made[0],
-                    "flavor": made[1],
-                }
+            image, flavor, boot = node["image_id"], node["flavor_id"], node["boot_volume"] or {}
+            if image and flavor and (image, flavor, boot) != groups.get(node["nodegroup_id"]):
+                kept = {"image": image, "flavor": flavor} | ({"boot_volume": boot} if boot else {})
+                out.setdefault(node["nodegroup_id"], {})[node["index"]] = kept
         return out
 
     @contextlib.contextmanager

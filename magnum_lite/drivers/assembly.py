@@ -17,6 +17,7 @@ from magnum_lite.drivers.contract import (
     group_key,
     group_word,
 )
+from magnum_lite.models import labels as registry
 
 _INHERITED = (
     "flavor_id",
@@ -51,13 +52,27 @@ def labels(cluster: Mapping[str, Any], template: Mapping[str, Any]) -> dict[str,
     return theirs | own if cluster.get("merge_labels") else own
 
 
+def boot_volume(cluster: Mapping[str, Any], group: Mapping[str, Any]) -> dict[str, Any]:
+    """``size`` (GiB) and ``type`` of the volumes that new nodes of a group boot from; empty for none. The
+    default groups have what the cluster's labels say, the others what their own do.
+    """
+    own = labels(cluster, cluster["template"]) if group.get("is_default", True) else group.get("labels") or {}
+    return boot_volume_of(own)
+
+
+def boot_volume_of(known: Mapping[str, str]) -> dict[str, Any]:
+    """The same by labels, whose values are good ones."""
+    size = int(registry.value_of(known, "boot_volume_size") or 0)
+    return {"size": size, "type": known.get("boot_volume_type", "")} if size else {}
+
+
 def cluster_spec(
     cluster: Mapping[str, Any],
     groups: Sequence[Mapping[str, Any]],
     *,
     door: DoorSpec,
     credentials: Mapping[str, Mapping[int, str]] | None = None,
-    kept: Mapping[str, Mapping[int, Mapping[str, str]]] | None = None,
+    kept: Mapping[str, Mapping[int, Mapping[str, Any]]] | None = None,
     longest_timeout: int,
     cloud: CloudSpec | None = None,
 ) -> ClusterSpec:
@@ -118,7 +133,7 @@ def _group_spec(
     row: Mapping[str, Any],
     image: str,
     credentials: Mapping[int, str],
-    kept: Mapping[int, Mapping[str, str]],
+    kept: Mapping[int, Mapping[str, Any]],
 ) -> GroupSpec:
     return GroupSpec(
         name=row["name"],

@@ -4,6 +4,7 @@ import dataclasses
 import re
 import unicodedata
 from collections.abc import Mapping
+from typing import Any
 
 from magnum_lite.models.stack import GROUP_PREFIX
 
@@ -27,8 +28,8 @@ class GroupSpec:
     engine. ``docker_volume_size`` is in GiB; None means that the engine keeps its data on the server's own
     disk. ``credentials`` maps an index to ``<node uuid>:<bootstrap token in hex>``, for the nodes that have
     not enrolled yet, and only them. ``surge`` nodes are there beside ``count`` while others are replaced.
-    ``kept`` maps an index to ``image`` and ``flavor``, for the nodes that were made with others than the
-    group's and stay as they are.
+    ``kept`` maps an index to ``image``, ``flavor`` and (where it boots from one) ``boot_volume``, for the
+    nodes that were made with others than the group's and stay as they are.
 
     ``removed_indices`` are all indices that were ever taken out of the *stack*; Heat never uses them
     again. An index that the stack never held must not be in it: Heat ignores it then, and will give
@@ -50,7 +51,7 @@ class GroupSpec:
     removed_indices: tuple[int, ...] = ()
     credentials: Mapping[int, str] = dataclasses.field(default_factory=dict)
     surge: int = 0
-    kept: Mapping[int, Mapping[str, str]] = dataclasses.field(default_factory=dict)
+    kept: Mapping[int, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
 
     @property
     def is_default(self) -> bool:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from magnum_lite.drivers import assembly
 from magnum_lite.drivers.contract import (
     MASTER,
     WORKER,
@@ -73,6 +74,7 @@ def parameters(spec: ClusterSpec, slug_length: int) -> dict[str, Any]:
         "node_groups": {group.key: _more(group) for group in spec.groups if not group.is_default},
         "node_group_credentials": {g.key: _credentials(g) for g in spec.groups if not g.is_default},
         "volume_type": label("docker_volume_type"),
+        "boot_volume": assembly.boot_volume_of(spec.labels),
         "affinity": label("nodes_affinity_policy"),
         "external_network": spec.external_network or "",
         "floating_ips": bool(spec.floating_ip_enabled and spec.external_network),
@@ -108,7 +110,7 @@ def _removed(group: GroupSpec) -> list[str]:
     return [str(index) for index in sorted(group.removed_indices)]
 
 
-def _kept(group: GroupSpec) -> dict[str, dict[str, str]]:
+def _kept(group: GroupSpec) -> dict[str, dict[str, Any]]:
     return {str(index): dict(made) for index, made in sorted(group.kept.items())}
 
 
@@ -133,6 +135,7 @@ def _more(group: GroupSpec) -> dict[str, Any]:
         "kept": _kept(group),
         "volume_size": group.docker_volume_size or 0,
         "volume_type": labels.value_of(group.labels, "docker_volume_type") or "",
+        "boot_volume": assembly.boot_volume_of(group.labels),
         "zones": _zones(group, group.labels),
         "affinity": labels.value_of(group.labels, "nodes_affinity_policy") or "",
     }

@@ -108,6 +108,9 @@ class Cluster(f.Resource):
     stack_retries: int = field(0, doc="Of this generation, after Heat itself failed.", access=PRIVATE)
     step_since: float = field(0.0, doc="When the last batch of replacements began.", access=PRIVATE)
     repair: int = field(0, doc="The generation that the conductor itself accepted last.", access=PRIVATE)
+    scaling: f.Document | None = field(
+        None, doc="What scaling on demand did last: conductor.scaling.", access=PRIVATE
+    )
     renewal: f.Text = field(FIRST, doc="What nodes are told to have; see models.renewal.", access=PRIVATE)
     renewal_since: float = field(0.0, doc="Since when, Unix seconds.", access=PRIVATE)
     renewed: f.Text = field(FIRST, doc="What all nodes had last.", access=PRIVATE)

@@ -13,6 +13,7 @@ import pydantic
 
 from magnum_lite.models import wire
 
+MAX_COUNT = 10_000
 MAX_GIB = 65_536
 MAX_LABELS = 256
 MAX_LABEL_VALUE = 4096
@@ -197,7 +198,7 @@ Uuid = Annotated[
     pydantic.StringConstraints(max_length=36),
 ]
 Integer = Annotated[int, _WHOLE, wire.INTEGER]
-Count = Annotated[int, _WHOLE, wire.INTEGER, pydantic.Field(ge=0, le=10_000)]
+Count = Annotated[int, _WHOLE, wire.INTEGER, pydantic.Field(ge=0, le=MAX_COUNT)]
 Port = Annotated[int, _WHOLE, wire.INTEGER, pydantic.Field(ge=1024, le=65535)]
 GiB = Annotated[int, _WHOLE, wire.INTEGER, pydantic.Field(ge=1, le=MAX_GIB)]
 Boolean = Annotated[

@@ -11,10 +11,11 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Literal
 
-from magnum_lite.models.fields import MAX_GIB
+from magnum_lite.models.fields import MAX_COUNT, MAX_GIB
 
 Kind = Literal[
-    "str", "int", "gib", "bool", "cidr", "cidrs", "map", "url", "ports", "auth", "version", "prefix", "zones"
+    "str", "int", "gib", "count", "bool", "cidr", "cidrs", "map", "url", "ports", "auth", "version", "prefix",
+    "zones",
 ]  # fmt: skip
 Feeds = Literal["heat", "node", "service", "nothing"]
 
@@ -93,6 +94,10 @@ _ENTRIES = (
           default="10.254.0.0/16", meaning="Range of the services."),
     Label(name="etcd_volume_size", kind="gib", coes=KUBERNETES, default="0",
           meaning="GiB of a Cinder volume at each master for etcd; 0: etcd is on the server's own disk."),
+    Label(name="boot_volume_size", kind="gib", default="0",
+          meaning="GiB of a Cinder volume that each new node boots from and that goes with it; 0: none."),
+    Label(name="boot_volume_type", kind="str",
+          meaning="Cinder volume type of these volumes; without boot_volume_size it does nothing."),
     Label(name="cgroup_driver", kind="str", coes=KUBERNETES, feeds="node", choices=("systemd", "cgroupfs"),
           meaning="Of kubelet and containerd; systemd where the image has cgroup v2 if absent."),
     Label(name="cloud_provider_enabled", kind="bool", coes=KUBERNETES, feeds="node", default="false",
@@ -105,6 +110,13 @@ _ENTRIES = (
     Label(name="auto_healing_enabled", kind="bool", default="false", feeds="service",
           meaning="Nodes whose server is gone or in ERROR, or that the engine calls down for long, are"
                   " replaced unasked, a share of the bay at a time and masters one at a time."),
+    Label(name="auto_scaling_enabled", kind="bool", coes=KUBERNETES, default="false", feeds="service",
+          meaning="Node groups with a max_node_count get nodes when pods wait for room, and lose those that"
+                  " are idle for long (doc/node-groups.rst). Not together with cluster-autoscaler."),
+    Label(name="min_node_count", kind="count", coes=KUBERNETES, default="1", feeds="service",
+          meaning="With auto_scaling_enabled: the field min_node_count of a new bay's default workers."),
+    Label(name="max_node_count", kind="count", coes=KUBERNETES, feeds="service",
+          meaning="The same of max_node_count; one more than the bay begins with if absent."),
     Label(name="cvmfs", kind="bool", default="false", feeds="nothing",
           meaning="CVMFS on the nodes: taken, not offered yet."),
     # What templates of other installations carry. They are taken without a warning and do nothing here.
@@ -261,11 +273,14 @@ def _int(text: str) -> int:
         raise ValueError(f"must be a whole number, not {text!r}") from None
 
 
-def _gib(text: str) -> int:
-    size = _int(text)
-    if not 0 <= size <= MAX_GIB:
-        raise ValueError(f"must be a size in GiB, from 0 to {MAX_GIB}")
-    return size
+def _within(most: int, what: str) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        number = _int(text)
+        if not 0 <= number <= most:
+            raise ValueError(f"must be a {what}, from 0 to {most}")
+        return number
+
+    return read
 
 
 def _cidr(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
@@ -296,5 +311,6 @@ def _prefix(text: str) -> str:
 _READERS: Mapping[Kind, Callable[[str], object]] = {
     "str": str, "int": _int, "bool": parse_bool, "cidr": _cidr, "cidrs": parse_cidrs, "url": _url,
     "map": parse_node_labels, "ports": parse_ports, "auth": parse_registry_auth, "version": _version,
-    "prefix": _prefix, "zones": parse_zones, "gib": _gib,
+    "prefix": _prefix, "zones": parse_zones, "gib": _within(MAX_GIB, "size in GiB"),
+    "count": _within(MAX_COUNT, "number of nodes"),
 }  # fmt: skip

@@ -35,6 +35,10 @@ class Node(f.Resource):
     in_stack: f.Boolean = field(False, doc="Heat was told of its index.", access=PRIVATE)
     image_id: f.Text | None = field(None, doc="What it was made with.", access=READ)
     flavor_id: f.Text | None = field(None, doc="The same.", access=READ)
+    boot_volume: f.Document | None = field(
+        None, doc="The same: size and type, if it boots from one.", access=PRIVATE
+    )
+    idle_since: float | None = field(None, doc="Since when it could be spared.", access=PRIVATE)
     make: f.Text = field("", doc="The group's make when it was recorded.", access=PRIVATE)
     leave_step: f.Text | None = field(None, doc="draining, expelling, removed.", access=PRIVATE)
     leave_since: float = field(0.0, doc="Unix seconds.", access=PRIVATE)

@@ -12,6 +12,7 @@ import docker
 import requests
 from docker import errors as docker_errors
 
+from magnum_lite.models.load import Load
 from magnum_lite.native.engine import EngineNode, EngineRefused, EngineUnreachable
 from magnum_lite.native.masters import Masters
 from magnum_lite.native.tls import ContextTLS, TooMuch
@@ -83,6 +84,10 @@ class SwarmEngine(Masters):
     @functools.cached_property
     def _clients(self) -> dict[str, Any]:
         return {}
+
+    def load(self) -> Load | None:
+        """Services wait in a swarm without saying for what."""
+        return None
 
     def close(self) -> None:
         """Close all connections."""

@@ -10,6 +10,8 @@ import importlib.metadata
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from magnum_lite.models.load import Load
+
 GROUP = "magnum_lite.engines"
 _OWN = {
     "kubernetes": "magnum_lite.native.kubernetes:KubernetesEngine",
@@ -80,6 +82,10 @@ class Engine(Protocol):
         """Take a node off the engine's list, also one that still runs; one that is not on it is fine. True
         once it is off: a master has to leave those who vote first; call it until then.
         """
+        ...
+
+    def load(self) -> Load | None:
+        """What its nodes have to do, and what waits for room; None where the engine has no such numbers."""
         ...
 
     def close(self) -> None:

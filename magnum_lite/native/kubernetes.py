@@ -4,12 +4,15 @@ Plain HTTPS: the maintained client holds tens of MiB of generated models for the
 """
 
 import functools
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
 import requests
 
+from magnum_lite.models.load import Load
+from magnum_lite.native import kubernetes_load
 from magnum_lite.native.engine import EngineNode, EngineRefused, EngineUnreachable
 from magnum_lite.native.masters import Masters
 from magnum_lite.native.tls import client_session
@@ -119,6 +122,22 @@ class KubernetesEngine(Masters):
         if not answer.ok and answer.status_code != _NOT_FOUND:
             raise EngineRefused(f"The API refused: {_message(answer)}")
         return True
+
+    def load(self) -> Load:
+        """See `kubernetes_load.read`."""
+        try:
+            return kubernetes_load.read(self._found, time.time())
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            raise EngineRefused(f"Its answer can't be read: {type(error).__name__}.") from error
+
+    def _found(self, path: str) -> Any:
+        """None if there is no such thing."""
+        answer = self._send("GET", path)
+        if answer.status_code == _NOT_FOUND:
+            return None
+        if not answer.ok:
+            raise EngineRefused(f"The API refused: {_message(answer)}")
+        return answer.json()
 
 
 def _node(raw: Mapping[str, Any]) -> EngineNode:

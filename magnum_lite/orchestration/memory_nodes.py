@@ -41,6 +41,7 @@ class MemoryNode:
     signalled: str | None = None
     image: str = ""
     flavor: str = ""
+    boot: str = ""  # size and type of the volume that it boots from
     server: str = dataclasses.field(default_factory=_new_id)
     stack: str = dataclasses.field(default_factory=_new_id)
 
@@ -126,15 +127,17 @@ class Record:
                 node.signalled = None  # Heat replaces a failed wait condition, which erases its signals
 
     def _make(self, node: MemoryNode, told: Mapping[str, Any]) -> None:
-        """As ``common/node.yaml``: one that was made with another image or flavor, and is not kept, is made
-        anew.
+        """As ``common/node.yaml``: one that was made with another image, flavor or boot volume, and is not
+        kept, is made anew.
         """
         of = f"{node.group}_" if node.group in _GROUPS else ""
         kept = (told.get(f"{of}kept") or {}).get(str(node.index)) or {}
-        made = tuple(str(kept.get(word) or told.get(f"{of}{word}") or "") for word in ("image", "flavor"))
-        if node.image and made != (node.image, node.flavor):
+        image, flavor = (str(kept.get(word) or told.get(f"{of}{word}") or "") for word in ("image", "flavor"))
+        boot = (kept or told).get("boot_volume") or {}
+        made = (image, flavor, f"{boot['size']}:{boot['type']}" if boot else "")
+        if node.image and made != (node.image, node.flavor, node.boot):
             node.server, node.signalled, node.born = _new_id(), None, self.updates
-        node.image, node.flavor = made
+        node.image, node.flavor, node.boot = made
 
     def _scale(
         self, group: str, count: int, removed: set[int], credentials: Mapping[str, str], *, floating: bool

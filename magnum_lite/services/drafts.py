@@ -117,7 +117,7 @@ def _new_groups(row: Row, template: Row, values: Mapping[str, Any]) -> list[Row]
             "project_id": row["project_id"],
             "role": role,
             "node_count": count,
-            "min_node_count": 1 if role == "master" else 0,
+            **(_bounds(row, got["labels"], count) if role == "worker" else {"min_node_count": 1}),
             "flavor_id": flavor,
             "image_id": template["image_id"],
             "docker_volume_size": got["docker_volume_size"],
@@ -129,10 +129,31 @@ def _new_groups(row: Row, template: Row, values: Mapping[str, Any]) -> list[Row]
     return out
 
 
+def _bounds(row: Row, known: Mapping[str, str], count: int) -> dict[str, int]:
+    """Of the default workers, whose owner changes them later in their node group."""
+    try:
+        wanted = label_registry.value_for(known, "auto_scaling_enabled", row["coe"]) or "false"
+        if not label_registry.parse_bool(wanted):
+            return {}
+        bounds = {"min_node_count": min(1, count), "max_node_count": count + 1}
+        return bounds | {name: int(known[name]) for name in bounds if name in known}
+    except ValueError:  # named by label_problems, or by the engine's driver
+        return {}
+
+
+def _bound_problems(group: Row) -> list[Problem]:
+    low, high, count = group["min_node_count"], group["max_node_count"], group["node_count"]
+    if high is not None and count > high:
+        return [Problem("labels/max_node_count", f"is {high}, and node_count is {count}")]
+    if count < low:
+        return [Problem("labels/min_node_count", f"is {low}, and node_count is {count}")]
+    return []
+
+
 def _problems(deps: Deps, context: Context, row: Row, groups: list[Row]) -> list[Problem]:
     """Everything that can be known to be wrong before anything is stored."""
     template = row["template"]
-    problems = label_problems(row["labels"])
+    problems = label_problems(row["labels"]) + _bound_problems(groups[1])
     own = {n: row.get(n) for n in ("fixed_network", "fixed_subnet")}
     references.check_networks(deps, context, own, problems)
     if any(not g["flavor_id"] for g in groups):

@@ -5,10 +5,8 @@ from collections.abc import Sequence
 
 from magnum_lite.context import Context
 from magnum_lite.db.rows import Row
-from magnum_lite.drivers import assembly
-from magnum_lite.drivers.contract import MASTER
+from magnum_lite.drivers import demand
 from magnum_lite.errors import QuotaExceeded
-from magnum_lite.models import labels
 from magnum_lite.services.deps import Deps
 
 
@@ -31,28 +29,15 @@ def needs(
     deps: Deps, context: Context, cluster: Row, groups: Sequence[Row], *, more: Sequence[int]
 ) -> list[Need]:
     """What ``more`` nodes of each group need, beside what is left. RAM in MiB, volumes in GiB."""
-    got = assembly.effective(cluster, cluster["template"])
-    floating = got["floating_ip_enabled"] and got["external_network_id"]
-    etcd = int(labels.value_for(got["labels"], "etcd_volume_size", cluster["coe"]) or 0)
     need: dict[str, int] = {}
-
-    def add(name: str, count: int) -> None:
-        if count > 0:
-            need[name] = need.get(name, 0) + count
-
     for group, count in zip(groups, more, strict=True):
         if count <= 0:
             continue
         flavor = deps.lookups.flavor(context, group["flavor_id"])
-        add("instances", count)
-        add("cores", count * flavor.vcpus)
-        add("ram", count * flavor.ram)
-        for size in (group["docker_volume_size"], etcd if group["role"] == MASTER else 0):
-            if size:
-                add("volumes", count)
-                add("gigabytes", count * size)
-        if floating:
-            add("floating_ips", count)
+        for name, amount in demand.of_nodes(
+            cluster, group, count, vcpus=flavor.vcpus, ram=flavor.ram
+        ).items():
+            need[name] = need.get(name, 0) + amount
     if not need:
         return []
     found = deps.lookups.room(context, need.keys())

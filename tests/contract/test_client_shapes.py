@@ -6,11 +6,16 @@ that breaks one of them breaks a test that names it.
 """
 
 import datetime as dt
+import json
 import urllib.parse
 
 import pytest
 
+from magnum_lite import paths
+from magnum_lite.drivers import registry
+from magnum_lite.orchestration.templates import Templates
 from magnum_lite.pki.requests import client_request
+from tests.support.bay_spec import groups, more, spec
 
 LATEST = {"OpenStack-API-Version": "container-infra latest"}
 
@@ -352,6 +357,59 @@ class TestAutoscaler:
         left = stand.api.get(f"/v1/clusters/{ready}/nodes").json["nodes"]
         assert victim not in {n["server_id"] for n in left}
         assert len(left) == 3
+
+    def test_bounds_decide_which_groups_it_scales(self, stand):
+        """Auto-discovery lists groups of a role and takes those with max_node_count; it reads their bounds anew at
+        each look.
+        """
+        labels = {"auto_scaling_enabled": "true", "min_node_count": "1", "max_node_count": "5"}
+        stand.cluster(name="scaled", template=stand.template(coe="kubernetes", labels=labels))
+        path = "/v1/clusters/scaled/nodegroups"
+        listed = stand.api.get(f"{path}?role=worker", headers=LATEST).json["nodegroups"]
+        assert [(g["name"], g["min_node_count"], g["max_node_count"]) for g in listed] == [
+            ("default-worker", 1, 5)
+        ]
+        patch = [
+            {"op": "replace", "path": "/min_node_count", "value": 2},
+            {"op": "replace", "path": "/max_node_count", "value": 9},
+        ]
+        stand.api.patch_json(f"{path}/default-worker", patch, headers=LATEST, status=202)
+        found = stand.api.get(f"{path}/default-worker", headers=LATEST).json
+        assert (found["min_node_count"], found["max_node_count"], found["node_count"]) == (2, 9, 2)
+
+    def test_removes_nodes_by_index_and_others_than_the_default_group(self, stand, ready):
+        """By server for nodes that are there, by index for those that Heat could not make; names or uuids."""
+        path = f"/v1/clusters/{ready}/nodegroups"
+        body = {"name": "gpu", "node_count": 3, "min_node_count": 1, "max_node_count": 3}
+        group = stand.api.post_json(path, body, headers=LATEST, status=202).json
+        stand.converge(ready)
+        full = stand.api.get(f"{path}/{group['uuid']}", headers=LATEST).json
+        assert full["stack_id"] != stand.api.get(f"{path}/default-worker", headers=LATEST).json["stack_id"]
+        for chosen, count in (("1", 2), (0, 1)):
+            body = {"node_count": count, "nodes_to_remove": [chosen], "nodegroup": group["uuid"]}
+            stand.api.post_json(f"/v1/clusters/{ready}/actions/resize", body, headers=LATEST, status=202)
+            assert stand.settle(ready)["status"] == "UPDATE_COMPLETE"
+        nodes = stand.api.get(f"/v1/clusters/{ready}/nodes").json["nodes"]
+        assert [n["index"] for n in nodes if n["nodegroup_id"] == group["uuid"]] == [2]
+        body = {"node_count": 0, "nodes_to_remove": ["2"], "nodegroup": group["uuid"]}
+        refused = stand.api.post_json(
+            f"/v1/clusters/{ready}/actions/resize", body, headers=LATEST, expect_errors=True
+        )
+        assert refused.status_int == 400 and "min_node_count = 1" in refused.text
+
+    def test_finds_in_heat_what_it_scales(self, stand):
+        """The group's stack_id → the resource kube_minions in it → its output refs_map, index → server: that Heat's
+        ResourceGroup gives where each member's OS::stack_id is its server.
+        """
+        request = registry.get("kubernetes").stack_request(spec(groups=(*groups(), more("gpu"))))
+        templates = Templates(paths.heat_templates())
+        text = json.loads(templates.text_of(request.template, request.parameters))
+        files = templates.files_of(request.template, request.files)
+        inner = json.loads(files["kubernetes/group.yaml"])
+        node = json.loads(files["common/node.yaml"])
+        for template in (text, inner):
+            assert template["resources"]["kube_minions"]["type"] == "OS::Heat::ResourceGroup"
+        assert node["outputs"]["OS::stack_id"]["value"] == {"get_resource": "server"}
 
     def test_refuses_to_leave_the_bounds(self, stand, ready):
         path = f"/v1/clusters/{ready}/nodegroups/default-worker"

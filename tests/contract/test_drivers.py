@@ -26,6 +26,8 @@ VALUES = {
     "availability_zone": "zone-1",
     "availability_zones": "zone-1,zone-2",
     "etcd_volume_size": "3",
+    "boot_volume_size": "20",
+    "boot_volume_type": "fast",
     "nodes_affinity_policy": "none",
     "registry_mirror": "https://mirror.example.org",
     "kube_tag": "v1.37.2",
@@ -35,6 +37,8 @@ VALUES = {
     "service_cluster_ip_range": "10.112.0.0/16",
     "cgroup_driver": "cgroupfs",
 }
+# What a label does nothing without.
+NEEDED = {"boot_volume_type": {"boot_volume_size": "20"}}
 
 drivers = pytest.mark.parametrize("coe", registry.engines())
 
@@ -124,9 +128,10 @@ def test_a_token_that_was_used_changes_nothing_else(coe):
 @drivers
 def test_labels_feed_what_the_registry_says(coe):
     driver = registry.get(coe)
-    plain = driver.stack_request(spec())
     for label in labels.known(coe):
-        changed = driver.stack_request(spec(labels={label.name: VALUES.get(label.name, "a=b")}))
+        with_it = NEEDED.get(label.name, {})
+        plain = driver.stack_request(spec(labels=with_it))
+        changed = driver.stack_request(spec(labels=with_it | {label.name: VALUES.get(label.name, "a=b")}))
         if label.feeds == "heat":
             assert changed.parameters != plain.parameters, label.name
             assert changed.files == plain.files, label.name

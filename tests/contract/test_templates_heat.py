@@ -28,6 +28,7 @@ CASES = {
     "ssh": spec(labels={"ssh_allowed_cidrs": "192.0.2.0/24,2001:db8::/32", "availability_zone": "z"}),
     "zones": spec(groups=groups(masters=3, workers=4), labels={"availability_zones": "a,b"}),
     "a volume for etcd": spec(groups=groups(docker_volume_size=5), labels={"etcd_volume_size": "2"}),
+    "boot volumes": spec(labels={"boot_volume_size": "9", "boot_volume_type": "fast"}),
     "scaled": spec(groups=groups(workers=7, removed_indices=(0, 3))),
     "two more groups": spec(
         groups=(*groups(), more("gpu", count=2, removed_indices=(1,)), more("Zéro", count=0))
@@ -35,7 +36,7 @@ CASES = {
 }
 NODE = {
     "role": "worker", "index": "3", "hostname": "bay-worker-3", "image": "i", "flavor": "f", "volume_size": 0,
-    "kept": {}, "volume_type": "", "zones": {}, "credentials": {"3": "uuid:token"}, "network": "n", "subnet": "",
+    "boot_volume": {}, "kept": {}, "volume_type": "", "zones": {}, "credentials": {"3": "uuid:token"}, "network": "n", "subnet": "",
     "security_groups": ["g"], "server_group": "", "reachable": False, "external_network": "",
 }  # fmt: skip
 
@@ -100,6 +101,8 @@ def test_heat_reads_the_whole_stack(heat, coe, case):
         ({"volume_size": 3}, {"data_volume", "data_volume_attachment"}),
         ({"volume_size": 3, "volume_type": "fast"}, {"typed_volume", "data_volume_attachment"}),
         ({"etcd_volume_size": 3}, {"etcd_volume", "etcd_volume_attachment"}),
+        ({"boot_volume": {"size": 3, "type": ""}}, set()),
+        ({"boot_volume": {"size": 3, "type": "fast"}}, {"boot_volume"}),
         ({"reachable": True, "external_network": "public"}, {"floating_ip"}),
     ],
 )
@@ -108,7 +111,8 @@ def test_a_node_has_what_was_asked_for(heat, changes, present):
     files = TEMPLATES.files_of(request.template, request.files)
     stack = heat(json.loads(files["common/node.yaml"]), files, NODE | changes)
     _check(stack)
-    assert set(stack) == {"port", "server", "ready_handle", "ready"} | present
+    server = "server_on_volume" if changes.get("boot_volume") else "server"
+    assert set(stack) == {"port", server, "ready_handle", "ready"} | present
 
 
 def test_a_node_group_is_a_stack_with_its_own_nodes(heat):
@@ -216,3 +220,56 @@ def test_what_is_kept_reaches_each_groups_nodes(heat):
         assert given["count"] == count
         assert given["resource_def"]["properties"]["kept"] == wanted
     assert stack[gpu.key].properties["kept"] == wanted
+
+
+OWN = {"image": "i", "flavor": "f", "boot_volume": {"size": 9, "type": ""}}
+
+
+@pytest.mark.parametrize(
+    ("size", "kind", "kept", "image", "mapping"),
+    [
+        (0, "", {}, "i", None),
+        (7, "", {}, None, {"image": "i", "volume_size": 7}),
+        (7, "fast", {}, None, {"type": "fast", "size": 7, "image": "i"}),
+        # what was there before the cluster had such volumes, or with others, stays as it is
+        (7, "", {"image": "i", "flavor": "f"}, "i", None),
+        (7, "fast", {"image": "old", "flavor": "f"}, "old", None),
+        (0, "", OWN, None, {"image": "i", "volume_size": 9}),
+        (7, "fast", OWN | {"image": "old"}, None, {"image": "old", "volume_size": 9}),
+        (
+            7,
+            "",
+            OWN | {"boot_volume": {"size": 9, "type": "slow"}},
+            None,
+            {"type": "slow", "size": 9, "image": "i"},
+        ),
+    ],
+)
+def test_what_a_node_boots_from(heat, size, kind, kept, image, mapping):
+    files = TEMPLATES.files_of("swarm/cluster.yaml", registry.get("swarm").stack_request(spec()).files)
+    given = {"boot_volume": {"size": size, "type": kind} if size else {}, "kept": {"3": kept} if kept else {}}
+    stack = heat(json.loads(files["common/node.yaml"]), files, NODE | given)
+    server = stack["server" if image else "server_on_volume"]
+    server._validate_block_device_mapping()  # Heat wants just one thing to boot from
+    made = server.t.freeze()._properties
+    assert made.get("image") == image
+    if mapping and "type" in mapping:
+        volume = stack["boot_volume"].t.freeze()._properties
+        assert {name: volume[name] for name in ("image", "size")} | {"type": volume["volume_type"]} == mapping
+        assert [m["boot_index"] for m in made["block_device_mapping_v2"]] == [0]
+        return
+    assert "boot_volume" not in stack
+    more = {"boot_index": 0, "delete_on_termination": True}
+    assert made.get("block_device_mapping_v2") == ([mapping | more] if mapping else None)
+
+
+@pytest.mark.parametrize(("boot", "name"), [({}, "server"), ({"size": 2, "type": ""}, "server_on_volume")])
+def test_all_that_a_server_has_is_of_the_one_that_is_there(heat, boot, name):
+    files = TEMPLATES.files_of("swarm/cluster.yaml", registry.get("swarm").stack_request(spec()).files)
+    given = {"boot_volume": boot, "volume_size": 3, "etcd_volume_size": 2}
+    stack = heat(json.loads(files["common/node.yaml"]), files, NODE | given)
+    for resource in ("data_volume_attachment", "etcd_volume_attachment", "ready"):
+        needs = {needed.name for needed in stack[resource].t.dependencies(stack)}
+        assert name in needs, resource
+    for output in ("OS::stack_id", "facts"):
+        assert name in stack.outputs[output].required_resource_names()

@@ -100,6 +100,18 @@ def test_volumes_of_etcd_count(stand):
         assert [p["field"] for p in plan["problems"]] == ["labels/etcd_volume_size"]
 
 
+@pytest.mark.parametrize("coe", ["swarm", "kubernetes"])
+def test_volumes_to_boot_from_count(stand, coe):
+    template = stand.template(coe=coe, labels={"boot_volume_size": "20", "boot_volume_type": "fast"})
+    plan = create(stand, template=template["uuid"], master_count=3, node_count=2, docker_volume_size=10)
+    need = {q["resource"]: q["needed"] for q in plan["quotas"]}
+    assert (need["volumes"], need["gigabytes"]) == (10, 150)
+    assert not plan["warnings"]
+    for size in ("-1", "70000", "many"):
+        plan = create(stand, template=template["uuid"], labels={"boot_volume_size": size})
+        assert [p["field"] for p in plan["problems"]] == ["labels/boot_volume_size"]
+
+
 def test_unknown_labels_are_warned_about(stand):
     plan = create(stand, labels={"registry_miror": "http://x"})
     assert plan["feasible"] and "Did you mean registry_mirror?" in plan["warnings"][0]

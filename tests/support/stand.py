@@ -20,6 +20,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from magnum_lite import config, rpc
 from magnum_lite.api.app import bare_application
 from magnum_lite.cloud.memory import MemoryCredentials, MemoryLookups, MemoryServers
+from magnum_lite.cloud.room import Room
 from magnum_lite.conductor import work
 from magnum_lite.conductor.endpoint import Endpoint
 from magnum_lite.conductor.ports import Ports
@@ -168,6 +169,7 @@ class Stand:
             owner=owner,
             servers=self.servers,
             credentials=self.keystone,
+            room=Room(self.lookups, lambda _: types.SimpleNamespace(auth=None)),
             clock=self.clock,
         )
 

@@ -63,8 +63,11 @@ kubelet() {
     [ -z "$limit" ] || [ "${#limit}" -gt 15 ] || [ "$limit" -ge "$total" ] || reserved=$((reserved + total - limit))
     kubeconfig kubelet
     kubeconfig kube-proxy
+    # by which cluster-autoscaler knows its server
+    local provider
+    provider=$(sed -n 's|^[0-9a-f]\{8\}\(-[0-9a-f]\{4\}\)\{3\}-[0-9a-f]\{12\}$|openstack:///&|p' /var/lib/cloud/data/instance-id 2> /dev/null || true)
     # kernel.* stay as they are in a system container: the kubelet must not insist there
-    jq -n --argjson told "$(jq .kubelet "$KUBE/node.json")" --arg pki "$PKI" --arg dns "$DNS_ADDRESS" --arg resolv "$resolv" \
+    jq -n --arg provider "$provider" --argjson told "$(jq .kubelet "$KUBE/node.json")" --arg pki "$PKI" --arg dns "$DNS_ADDRESS" --arg resolv "$resolv" \
         --arg driver "$driver" --arg reserved "$reserved" --argjson strict "$([ "$(cat /proc/sys/kernel/panic_on_oops)" = 1 ] && [ "$(cat /proc/sys/kernel/panic)" = 10 ] && echo true || echo false)" '{
         apiVersion: "kubelet.config.k8s.io/v1beta1", kind: "KubeletConfiguration",
         authentication: {anonymous: {enabled: false}, webhook: {enabled: true}, x509: {clientCAFile: ($pki + "/ca-cluster.pem")}},
@@ -74,7 +77,7 @@ kubelet() {
         containerRuntimeEndpoint: "unix:///run/containerd/containerd.sock", failSwapOn: false, oomScoreAdj: 0,
         protectKernelDefaults: $strict, makeIPTablesUtilChains: true, seccompDefault: true, eventRecordQPS: 50,
         streamingConnectionIdleTimeout: "5m0s", podPidsLimit: 4096, registerWithTaints: $told.taints,
-        systemReserved: {memory: $reserved}, serializeImagePulls: false}' > "$KUBE/kubelet.json"
+        systemReserved: {memory: $reserved}, serializeImagePulls: false, providerID: $provider}' > "$KUBE/kubelet.json"
     jq -n --arg conf "$KUBE/kube-proxy.conf" --arg cidr "$PODS_CIDR" --arg host "$HOST" '{apiVersion: "kubeproxy.config.k8s.io/v1alpha1",
         kind: "KubeProxyConfiguration", clientConnection: {kubeconfig: $conf}, clusterCIDR: $cidr, mode: "iptables",
         hostnameOverride: $host, conntrack: {maxPerCore: 0, min: 0}, healthzBindAddress: "127.0.0.1:10256",

@@ -6,6 +6,7 @@ import base64
 import re
 from typing import Any
 
+from magnum_lite.local.cloud import boot_volumes
 from magnum_lite.local.cloud import call as reading
 from magnum_lite.local.cloud.call import Call
 from magnum_lite.local.cloud.faults import Fault, bad_request, conflict
@@ -31,7 +32,9 @@ def accept(call: Call, body: dict[str, Any], hints: dict[str, Any]) -> Record:
     """
     server_id = new_id()
     name = reading.needed(body, "name")
-    image, flavor = _image(call, body), _flavor(call, body)
+    root = boot_volumes.root(call, body) or boot_volumes.Root(_image(call, body))
+    image, flavor = root.image, _flavor(call, body)
+    volumes = _volumes(call, body)
     _check_rest(body)
     key_name, public_key = _key(call, body)
     record: Record = {
@@ -54,7 +57,10 @@ def accept(call: Call, body: dict[str, Any], hints: dict[str, Any]) -> Record:
         "attachments": {},
         "_public_key": public_key,
         "_user_data": _user_data(body),
-        "_volumes": _volumes(call, body),
+        "_volumes": ({root.volume_id: boot_volumes.DEVICE} if root.volume_id else {}) | volumes,
+        "_boot": root.volume_id,
+        "_boot_made": root.made,
+        "_boot_own": root.volume_id if root.own else None,
         **MARK,
     }
     with call.cloud.store.transaction():
@@ -107,9 +113,7 @@ def _nics(call: Call, body: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _image(call: Call, body: dict[str, Any]) -> Image:
     if not body.get("imageRef"):
-        raise bad_request(
-            "Invalid input: imageRef is needed, servers of this cloud do not boot from volumes."
-        )
+        raise bad_request("Invalid input: imageRef is needed, or a volume to boot from.")
     image = call.cloud.settings.image(str(body["imageRef"]).rstrip("/").rsplit("/", 1)[-1])
     if image is None:
         raise bad_request("Invalid imageRef provided: can not find requested image.")
@@ -164,6 +168,8 @@ def _volumes(call: Call, body: dict[str, Any]) -> dict[str, str | None]:
     wanted: dict[str, str | None] = {}
     for mapping in reading.objects(body, "block_device_mapping_v2"):
         source = mapping.get("source_type")
+        if boot_volumes.is_root(mapping):
+            continue
         if source == "volume" and str(mapping.get("boot_index", -1)) != "0":
             volume = call.find("volume", str(mapping.get("uuid")))
             wanted[volume["id"]] = reading.text(mapping, "device_name")

@@ -29,7 +29,7 @@ def wanted(call: Call, item: dict[str, Any]) -> bool:
             raise bad_request("Invalid input for name: it is not a regular expression.") from error
     exact = {
         "status": item["status"],
-        "image": item["image"]["id"],
+        "image": item["image"] and item["image"]["id"],
         "flavor": item["flavor"]["id"],
         "user_id": item["user_id"],
         "uuid": item["id"],
@@ -87,7 +87,8 @@ def _shown(call: Call, record: Record, state: str | None) -> dict[str, Any]:
         "hostId": hashlib.sha224(record["project_id"].encode()).hexdigest(),
         "progress": 100 if status == "ACTIVE" else 0,
         "config_drive": "",
-        "image": {"id": record["image_id"], "links": []},
+        # as Nova shows one that boots from a volume
+        "image": "" if record.get("_boot") else {"id": record["image_id"], "links": []},
         "flavor": {"id": record["flavor_id"], "links": []},
         "OS-DCF:diskConfig": "MANUAL",
         "OS-EXT-AZ:availability_zone": record.get("zone", ZONE),

@@ -168,6 +168,8 @@ class Servers:
         record = self._store.get("server", server_id)
         if record is None or record["task"] != "spawning":
             return
+        if made := record.get("_boot_made"):
+            self._volumes.make(made)
         self._engine.run(self._spec(record))
         for volume_id, device in record.get("_volumes", {}).items():
             if volume_id not in record["attachments"]:
@@ -221,6 +223,8 @@ class Servers:
         self._engine.remove(server_id)
         for volume_id in record["attachments"]:
             self._volumes.detach(server_id, volume_id)
+        if own := self._store.get("volume", record.get("_boot_own") or ""):
+            self._volumes.delete(own)
         for port in self._ports.of_server(server_id):
             self._ports.release(port)
         self._store.delete("server", server_id)

@@ -186,7 +186,7 @@ def _shown(record: Record) -> dict[str, Any]:
         "os-vol-tenant-attr:tenant_id": record["project_id"],
         "availability_zone": ZONE,
         "volume_type": TYPE,
-        "bootable": "false",
+        "bootable": "true" if "volume_image_metadata" in record else "false",
         "encrypted": False,
         "multiattach": False,
         "snapshot_id": None,

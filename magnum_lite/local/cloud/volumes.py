@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from magnum_lite.local.cloud import boot_volumes
 from magnum_lite.local.cloud import call as reading
 from magnum_lite.local.cloud.call import Call
 from magnum_lite.local.cloud.engine import Engine, EngineError
@@ -16,7 +17,7 @@ from magnum_lite.local.cloud.faults import Fault, bad_request, conflict, not_fou
 from magnum_lite.local.cloud.host import Host, HostError
 from magnum_lite.local.cloud.locking import KeyedLocks
 from magnum_lite.local.cloud.quotas import Quota
-from magnum_lite.local.cloud.stamps import bare, new_id, now
+from magnum_lite.local.cloud.stamps import bare, now
 from magnum_lite.local.cloud.store import Record, Store
 from magnum_lite.local.cloud.unanswered import MARK
 
@@ -60,32 +61,35 @@ class Volumes:
         size = reading.number(body, "size", least=1)
         if size is None:
             raise bad_request("Invalid input for field/attribute size: it is a required property.")
-        for source in ("snapshot_id", "source_volid", "imageRef", "backup_id"):
+        for source in ("snapshot_id", "source_volid", "backup_id"):
             if body.get(source):
                 raise bad_request(
-                    f"Invalid input received: volumes of this cloud start empty, {source} can not be used."
+                    f"Invalid input received: volumes of this cloud start empty or from images, {source} can "
+                    "not be used."
                 )
+        image = body.get("imageRef")
         if body.get("volume_type") not in (None, "", TYPE):
             raise not_found("volume_type", str(body["volume_type"]))
         if body.get("availability_zone") not in (None, "", ZONE):
             raise bad_request(f"Availability zone '{body['availability_zone']}' is invalid.")
+        named = {name: reading.text(body, name) for name in ("name", "description")}
         record: Record = {
-            "id": new_id(),
-            "project_id": call.project,
-            "user_id": call.user,
-            "name": reading.text(body, "name"),
-            "description": reading.text(body, "description"),
-            "metadata": reading.strings(body, "metadata"),
-            "size": size,
-            "status": "creating",
+            **boot_volumes.new_record(call.project, call.user, size),
+            **named,
             **MARK,
-            "attachments": [],
-            "created_at": bare(now()),
-            "updated_at": None,
+            "metadata": reading.strings(body, "metadata"),
+            **(boot_volumes.wanted_image(call.cloud.settings, image) if image else {}),
         }
+        return self.make(record)
+
+    def make(self, record: Record) -> Record:
+        """Make a volume by its new record; one that is there already is left alone. Raises Fault 413."""
         with self._store.transaction():
-            self._quota.check_volume(call.project, size)
-            self._store.put("volume", record)
+            if (there := self._store.get("volume", record["id"])) and there["status"] != "creating":
+                return there
+            if there is None:
+                self._quota.check_volume(record["project_id"], record["size"])
+                self._store.put("volume", record)
         return self._fill(record)
 
     def _fill(self, record: Record) -> Record:

@@ -167,7 +167,8 @@ def with_groups(*extra):
 def test_more_node_groups_are_parameters_of_their_own():
     gpu = more(
         "gpu", count=3, image="gpu-node", flavor="g1.large", docker_volume_size=9, removed_indices=(1,),
-        labels={"availability_zone": "z2", "docker_volume_type": "fast", "nodes_affinity_policy": "none"},
+        labels={"availability_zone": "z2", "docker_volume_type": "fast", "nodes_affinity_policy": "none"}
+        | {"boot_volume_size": "30", "boot_volume_type": "slow"},
     )  # fmt: skip
     assert DRIVER.check(with_groups(gpu)) == []
     parameters = DRIVER.stack_request(with_groups(gpu)).parameters
@@ -175,7 +176,7 @@ def test_more_node_groups_are_parameters_of_their_own():
         "nodegroup_gpu_99999999": {
             "word": "gpu", "count": 3, "removed": ["1"], "image": "gpu-node", "flavor": "g1.large", "kept": {},
             "volume_size": 9, "volume_type": "fast", "zones": {"0": "z2", "2": "z2", "3": "z2"},
-            "affinity": "none",
+            "boot_volume": {"size": 30, "type": "slow"}, "affinity": "none",
         }
     }  # fmt: skip
     assert parameters["node_group_credentials"] == {"nodegroup_gpu_99999999": {"0": f"{NODE}:{TOKEN}"}}
