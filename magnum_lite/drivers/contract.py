@@ -68,7 +68,9 @@ class DoorSpec:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterSpec:
-    """Everything that a stack is made from. ``labels`` are the effective ones (template and cluster)."""
+    """Everything that a stack is made from. ``labels`` are the effective ones (template and cluster).
+    ``lb_addresses``: what Heat has said of the masters' load balancer; no stack is made from them.
+    """
 
     uuid: str
     name: str
@@ -83,6 +85,8 @@ class ClusterSpec:
     fixed_subnet: str | None = None
     dns_nameservers: tuple[str, ...] = ()
     floating_ip_enabled: bool = True
+    master_lb_enabled: bool = False
+    lb_addresses: tuple[str, ...] = ()
     docker_storage_driver: str = "overlay2"
     volume_driver: str | None = None
     http_proxy: str | None = None
