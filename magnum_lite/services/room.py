@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from magnum_lite.context import Context
 from magnum_lite.db.rows import Row
-from magnum_lite.drivers import assembly
+from magnum_lite.drivers import assembly, stack
 from magnum_lite.drivers.contract import MASTER
 from magnum_lite.errors import QuotaExceeded
 from magnum_lite.models import labels
@@ -28,9 +28,17 @@ class Need:
 
 
 def needs(
-    deps: Deps, context: Context, cluster: Row, groups: Sequence[Row], *, more: Sequence[int]
+    deps: Deps,
+    context: Context,
+    cluster: Row,
+    groups: Sequence[Row],
+    *,
+    more: Sequence[int],
+    new: bool = False,
 ) -> list[Need]:
-    """What ``more`` nodes of each group need, beside what is left. RAM in MiB, volumes in GiB."""
+    """What ``more`` nodes of each group need, beside what is left; with what a ``new`` cluster needs besides.
+    RAM in MiB, volumes in GiB.
+    """
     got = assembly.effective(cluster, cluster["template"])
     floating = got["floating_ip_enabled"] and got["external_network_id"]
     etcd = int(labels.value_for(got["labels"], "etcd_volume_size", cluster["coe"]) or 0)
@@ -53,6 +61,10 @@ def needs(
                 add("gigabytes", count * size)
         if floating:
             add("floating_ips", count)
+    if new and got["master_lb_enabled"]:
+        add("load_balancers", 1)
+        outside = stack.lb_floating(got["labels"], nodes=bool(got["floating_ip_enabled"]))
+        add("floating_ips", 1 if outside and got["external_network_id"] else 0)
     if not need:
         return []
     found = deps.lookups.room(context, need.keys())
