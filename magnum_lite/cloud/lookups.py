@@ -52,6 +52,7 @@ QUOTAS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "gigabytes": ("maxTotalVolumeGigabytes", "totalGigabytesUsed"),
     },
     "network": {"floating_ips": ("floatingip", "floatingip")},
+    "load-balancer": {"load_balancers": ("load_balancer", "load_balancer")},
 }
 
 
@@ -76,11 +77,15 @@ class Lookups(Protocol):
     def room(self, context: Context, wanted: Collection[str]) -> Mapping[str, Allowance]:
         """What is left of the quotas of these names (see QUOTAS); one without a limit is left out."""
 
+    def has_load_balancers(self, context: Context) -> bool:
+        """Whether this cloud has a load balancer service."""
+
     def project(self, context: Context, ident: str) -> str:
         """Id of a project; by an administrator's token."""
 
 
-_VERSION = {"image": "/v2", "network": "/v2.0", "identity": "/v3"}
+_BALANCING = "load-balancer"
+_VERSION = {"image": "/v2", "network": "/v2.0", "identity": "/v3", _BALANCING: "/v2.0"}
 _VOLUMES = "block-storage"  # its newest type; keystoneauth knows the older ones
 
 
@@ -129,6 +134,8 @@ class CloudLookups:
 
     def _usage(self, context: Context, service: str) -> Mapping[str, Any]:
         """Limits and usage in the service's own words; a network's are made to look like the others'."""
+        if service == _BALANCING:
+            return self._balancers(context)
         if service == "network":
             path = f"/quotas/{_quoted(context.project_id)}/details.json"
             found = (self._get(context, service, path) or {}).get("quota", {})
@@ -136,6 +143,23 @@ class CloudLookups:
         kind = _VOLUMES if service == "volume" else service
         found = (self._get(context, kind, "/limits") or {}).get("limits", {})
         return dict(found.get("absolute", {}))
+
+    def _balancers(self, context: Context) -> Mapping[str, Any]:
+        """Octavia tells limits only. Who may not ask may have a bay: the service's own user makes it."""
+        try:
+            found = self._get(context, _BALANCING, f"/lbaas/quotas/{_quoted(context.project_id)}") or {}
+            quota = found.get("quota", {})
+            most = quota.get("load_balancer", quota.get("loadbalancer"))
+            if most is None or most < 0:
+                return {}
+            query = urllib.parse.urlencode({"project_id": context.project_id, "fields": "id"})
+            listed = self._get(context, _BALANCING, f"/lbaas/loadbalancers?{query}") or {}
+        except Forbidden:
+            return {}
+        return {"load_balancer": (most, len(listed.get("loadbalancers", ())))}
+
+    def has_load_balancers(self, context: Context) -> bool:
+        return self._where(context, _BALANCING)[1] is not None
 
     def project(self, context: Context, ident: str) -> str:
         found = self._get(context, "identity", f"/projects/{_quoted(ident)}")
@@ -156,17 +180,12 @@ class CloudLookups:
 
     def _get(self, context: Context, service: str, path: str) -> dict[str, Any] | None:
         """A JSON answer, None on 404."""
-        # Late: an API worker that only reads its own database stays small.
         from keystoneauth1 import exceptions as ka
-        from keystoneauth1 import session as ks
 
-        session = ks.Session(auth=context.auth, verify=self._verify, timeout=self._timeout)
+        session, base = self._where(context, service)
+        if not base:
+            raise Unavailable(service, "It is not in this cloud's catalogue.")
         try:
-            base = session.get_endpoint(
-                service_type=service, interface=self._interface, region_name=self._region, skip_discovery=True
-            )
-            if not base:
-                raise Unavailable(service, "It is not in this cloud's catalogue.")
             base = base.rstrip("/")
             wanted = _VERSION.get(service, "")
             if wanted and not re.search(r"/v[0-9.]+$", base):
@@ -184,6 +203,23 @@ class CloudLookups:
         try:
             return dict(answer.json())
         except ValueError as error:
+            raise Unavailable(service) from error
+
+    def _where(self, context: Context, service: str) -> tuple[Any, str | None]:
+        """The caller's session, and the service's endpoint if the catalogue has one."""
+        # Late: an API worker that only reads its own database stays small.
+        from keystoneauth1 import exceptions as ka
+        from keystoneauth1 import session as ks
+
+        session = ks.Session(auth=context.auth, verify=self._verify, timeout=self._timeout)
+        where = {"interface": self._interface, "region_name": self._region, "skip_discovery": True}
+        try:
+            return session, session.get_endpoint(service_type=service, **where)
+        except ka.EmptyCatalog as error:
+            raise Unavailable(service, "The caller's token has no catalogue.") from error
+        except ka.EndpointNotFound:
+            return session, None
+        except (ka.ClientException, OSError) as error:
             raise Unavailable(service) from error
 
 

@@ -32,6 +32,7 @@ class MemoryLookups:
     networks: tuple[str, ...] = ("public", "CERN_NETWORK", "private")
     subnets: tuple[str, ...] = ("private-subnet",)
     limits: Mapping[str, Allowance] = dataclasses.field(default_factory=dict)
+    balancers: bool = True
     strangers: tuple[str, ...] = ("nobody",)
     down: str | None = None
 
@@ -66,6 +67,9 @@ class MemoryLookups:
             if set(names) & set(wanted):
                 self._up(service)
         return {name: allowance for name, allowance in self.limits.items() if name in wanted}
+
+    def has_load_balancers(self, context: Context) -> bool:  # noqa: ARG002
+        return self.balancers
 
     def project(self, context: Context, ident: str) -> str:  # noqa: ARG002
         self._up("identity")

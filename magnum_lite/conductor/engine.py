@@ -34,11 +34,14 @@ _lock = threading.Lock()
 
 
 def addresses(work: Work) -> list[str]:
-    """``host:port`` of the masters that are up and that we may call, floating addresses first."""
+    """``host:port`` of the masters that are up and that we may call, floating addresses first; then those of
+    their load balancer, which may be the one way in.
+    """
     out = []
     for node in work.members("master"):
         if node["state"] == NodeState.READY:
             out += [a for a in (node["floating_address"], node["address"]) if a]
+    out += (work.cluster["lb_addresses"] or ()) if out else ()
     forbidden = reachable.networks(tuple(work.ports.conf.conductor.never_reach))
     return [f"{a}:{work.driver.api_port}" for a in out if reachable.is_allowed(a, forbidden)]
 

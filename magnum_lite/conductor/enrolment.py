@@ -16,7 +16,7 @@ from magnum_lite.db import certificates, clusters, events, nodegroups, nodes
 from magnum_lite.db.rows import Row
 from magnum_lite.db.session import Connection
 from magnum_lite.drivers import assembly, registry
-from magnum_lite.drivers.contract import ClusterSpec
+from magnum_lite.drivers.contract import MASTER, ClusterSpec
 from magnum_lite.drivers.port import NodeCertificate
 from magnum_lite.errors import Conflict, Forbidden, InvalidInput, Problem
 from magnum_lite.models import renewal
@@ -42,7 +42,7 @@ def enrol(ports: Ports, request: Mapping[str, Any]) -> dict[str, Any]:
         _check_signature(node, request)
     else:
         _check_token(ports, node, str(request["token"]))
-    if node["role"] in registry.get(cluster["coe"]).addressed and not node["address"]:
+    if _lacks_addresses(spec, node, cluster["coe"]):
         with ports.database.write() as connection:
             clusters.wake(connection, cluster["uuid"])
         raise Conflict("This node's addresses are not known yet.")
@@ -64,6 +64,13 @@ def enrol(ports: Ports, request: Mapping[str, Any]) -> dict[str, Any]:
             raise Forbidden(_REFUSED)
         _record(connection, ports, cluster, known, issued, renewing=renewing)
     return answer
+
+
+def _lacks_addresses(spec: ClusterSpec, node: Row, coe: str) -> bool:
+    """A certificate must name all addresses at which it is shown."""
+    balanced = spec.master_lb_enabled and node["role"] == MASTER
+    needed = node["role"] in registry.get(coe).addressed
+    return (needed and not node["address"]) or (balanced and not spec.lb_addresses)
 
 
 def _identity(node: Row) -> NodeCertificate:

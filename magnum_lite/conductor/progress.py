@@ -10,6 +10,7 @@ from magnum_lite.conductor.labels import ensure_labels
 from magnum_lite.conductor.leaving import forget_gone, forget_groups
 from magnum_lite.conductor.outcome import DONE, Failed, Outcome, Wait
 from magnum_lite.conductor.work import Work
+from magnum_lite.db import nodes
 from magnum_lite.db.rows import Row
 from magnum_lite.drivers import assembly
 from magnum_lite.models.redaction import clean
@@ -31,7 +32,9 @@ def learn_facts(work: Work) -> Stack | None:
     lacking = any(not n["stack_id"] or not n["address"] or not n["server_id"] for n in awaited)
     keys = {g["uuid"]: assembly.key_of(g) for g in work.groups}
     lacking = lacking or any(keys[g["uuid"]] and not g["stack_id"] and not g["deleting"] for g in work.groups)
-    stack = stacks.find(work, outputs=lacking or not work.cluster["api_address"])
+    # of a load balancer always: one that fails on its way is made again, elsewhere
+    lacking = lacking or work.spec().master_lb_enabled or not work.cluster["api_address"]
+    stack = stacks.find(work, outputs=lacking)
     if stack is None or not stack.outputs:
         return stack
     facts = work.driver.facts(stack.outputs)
@@ -51,7 +54,19 @@ def learn_facts(work: Work) -> Stack | None:
             work.save_node(node, **{k: v for k, v in found.items() if v})
     if facts.api_address:
         work.save(api_address=facts.api_address)
+    _learn_balancer(work, list(facts.lb_addresses))
     return stack
+
+
+def _learn_balancer(work: Work, addresses: list[str]) -> None:
+    """Masters that have certificates by now are told to take new ones: theirs name other addresses."""
+    if not addresses or addresses == work.cluster["lb_addresses"]:
+        return
+    outdated = [n for n in work.members("master") if n["identity"]]
+    with work.write(lb_addresses=addresses) as connection:
+        for node in outdated:
+            nodes.update(connection, node["uuid"], {"renewal": ""})
+            node["renewal"] = ""
 
 
 def signal_ready(work: Work) -> None:

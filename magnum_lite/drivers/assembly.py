@@ -101,6 +101,8 @@ def cluster_spec(
         fixed_subnet=got.get("fixed_subnet"),
         dns_nameservers=tuple(d.strip() for d in (got.get("dns_nameserver") or "").split(",") if d.strip()),
         floating_ip_enabled=bool(got.get("floating_ip_enabled")) and bool(got.get("external_network_id")),
+        master_lb_enabled=bool(got.get("master_lb_enabled")),
+        lb_addresses=tuple(cluster.get("lb_addresses") or ()),
         docker_storage_driver=got.get("docker_storage_driver") or "overlay2",
         volume_driver=got.get("volume_driver"),
         http_proxy=got.get("http_proxy"),

@@ -13,8 +13,13 @@ from magnum_lite.models import labels
 MASTER_COUNTS = (1, 3, 5)
 MAX_GROUPS = 30  # beside the default ones; Heat allows 1,000 resources a stack
 
-_FIXED = ("external_network", "fixed_network", "fixed_subnet", "floating_ip_enabled")
-_IN_PLACE = {"published_ports", "ssh_allowed_cidrs"}  # rules of security groups
+_FIXED = ("external_network", "fixed_network", "fixed_subnet", "floating_ip_enabled", "master_lb_enabled")
+# rules of security groups; of the load balancer, what does not make another one
+_IN_PLACE = {
+    "published_ports", "ssh_allowed_cidrs", "master_lb_allowed_cidrs", "api_master_lb_allowed_cidrs",
+    "octavia_lb_algorithm", "octavia_lb_healthcheck",
+}  # fmt: skip
+FLOATING = "master_lb_floating_ip_enabled"
 _REGISTRY = re.compile(r"[A-Za-z0-9.-]+(?::[0-9]{1,5})?|[0-9.]+/[0-9]{1,2}|\[[0-9a-fA-F:]+\](?::[0-9]{1,5})?")
 
 
@@ -77,6 +82,21 @@ def network(spec: ClusterSpec) -> Iterator[Problem]:
     for registry in (spec.insecure_registry or "").split(","):
         if registry.strip() and _REGISTRY.fullmatch(registry.strip()) is None:
             yield Problem("insecure_registry", f"{registry.strip()!r} is not host, host:port or a network")
+
+
+def load_balancer(spec: ClusterSpec) -> Iterator[Problem]:
+    """What a load balancer before the masters needs."""
+    if not spec.master_lb_enabled:
+        return
+    if spec.fixed_network and not spec.fixed_subnet:
+        yield Problem(
+            "fixed_subnet", "with master_lb_enabled, fixed_network needs it: the load balancer is there"
+        )
+    own = labels.value_of(spec.labels, FLOATING)
+    if own and labels.check(FLOATING, own) is None and labels.parse_bool(own) and not spec.external_network:
+        yield Problem(
+            f"labels/{FLOATING}", "a floating IP needs an external network: give external_network_id"
+        )
 
 
 def fixed(before: ClusterSpec, after: ClusterSpec) -> Iterator[Problem]:

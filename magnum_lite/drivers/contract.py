@@ -83,6 +83,7 @@ class CloudSpec:
 class ClusterSpec:
     """Everything that a stack is made from. ``labels`` are the effective ones (template and cluster).
     ``cloud``: None where clusters are not told of one; ``credential_id`` is that of their own in it.
+    ``lb_addresses``: what Heat has said of the masters' load balancer; no stack is made from them.
     """
 
     uuid: str
@@ -98,6 +99,8 @@ class ClusterSpec:
     fixed_subnet: str | None = None
     dns_nameservers: tuple[str, ...] = ()
     floating_ip_enabled: bool = True
+    master_lb_enabled: bool = False
+    lb_addresses: tuple[str, ...] = ()
     docker_storage_driver: str = "overlay2"
     volume_driver: str | None = None
     http_proxy: str | None = None

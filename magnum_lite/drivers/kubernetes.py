@@ -56,6 +56,7 @@ class KubernetesDriver:
         return [
             *checks.groups(spec),
             *checks.network(spec),
+            *checks.load_balancer(spec),
             *checks.known_labels(spec),
             *_check_version(spec),
             *_check_ranges(spec),
@@ -77,7 +78,7 @@ class KubernetesDriver:
         return stack.request(spec, TEMPLATE, self.slug_length, data, etcd_volume_size=etcd)
 
     def facts(self, outputs: Mapping[str, Any]) -> StackFacts:
-        """The API is at the first master."""
+        """The API is at the load balancer, or at the first master where there is none."""
         return stack.facts(outputs, f"https://{{}}:{self.api_port}")
 
     def group_of(self, path: str) -> tuple[str, str] | None:

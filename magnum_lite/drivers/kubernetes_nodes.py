@@ -66,7 +66,7 @@ def certificates(spec: ClusterSpec, node: Row) -> tuple[NodeCertificate, ...]:
             name="server",
             profile="kubernetes-server",
             common_name="kube-apiserver",
-            sans=(*own, *api, service, *local),
+            sans=(*own, *spec.lb_addresses, *api, service, *local),
             signs=Signs.SERVERS,
         ),
         *found,

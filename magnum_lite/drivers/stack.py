@@ -58,7 +58,25 @@ def facts(outputs: Mapping[str, Any], address: str) -> StackFacts:
             nodes += _nodes(told.get("nodes"), WORKER, key)
     first = next((node for node in nodes if node.role == MASTER), None)
     host = (first.floating_address or first.address) if first else None
-    return StackFacts(api_address=address.format(host) if host else None, nodes=tuple(nodes), groups=groups)
+    balancer = _balancer(outputs.get("load_balancer"))
+    if balancer is not None:
+        host = next(iter(balancer), None)  # a master is no stand-in: addresses of bays don't move
+    return StackFacts(
+        api_address=address.format(host) if host else None,
+        nodes=tuple(nodes),
+        lb_addresses=balancer or (),
+        groups=groups,
+    )
+
+
+def _balancer(told: Any) -> tuple[str, ...] | None:
+    """Addresses of the masters' load balancer, none until all are known; None where there is none."""
+    if not isinstance(told, Mapping):
+        return None
+    address, floating = _address(told.get("address")), _address(told.get("floating"))
+    if address is None or (floating is None and told.get("floating") != ""):
+        return ()
+    return (floating, address) if floating else (address,)
 
 
 def parameters(spec: ClusterSpec, slug_length: int) -> dict[str, Any]:
@@ -78,6 +96,8 @@ def parameters(spec: ClusterSpec, slug_length: int) -> dict[str, Any]:
         "affinity": label("nodes_affinity_policy"),
         "external_network": spec.external_network or "",
         "floating_ips": bool(spec.floating_ip_enabled and spec.external_network),
+        "balanced": spec.master_lb_enabled,
+        "balancer": _balancer_parameters(spec),
         "fixed_network": spec.fixed_network or "",
         "fixed_subnet": spec.fixed_subnet or "",
         "subnet_cidr": label("fixed_subnet_cidr"),
@@ -86,6 +106,32 @@ def parameters(spec: ClusterSpec, slug_length: int) -> dict[str, Any]:
             *_ssh_rules(label("ssh_allowed_cidrs")),
             *_port_rules(label("published_ports")),
         ],
+    }
+
+
+def lb_floating(known: Mapping[str, str], *, nodes: bool) -> bool:
+    """Whether the masters' load balancer is to have a floating IP; ``nodes``: whether they are."""
+    own = labels.value_of(known, "master_lb_floating_ip_enabled")
+    return labels.parse_bool(own) if own else nodes
+
+
+def _balancer_parameters(spec: ClusterSpec) -> dict[str, Any]:
+    """Of ``common/load_balancer.yaml``; of Octavia's providers, ovn has this one algorithm."""
+
+    def label(name: str) -> str:
+        return labels.value_of(spec.labels, name) or ""
+
+    provider = label("octavia_provider")
+    cidrs = label("master_lb_allowed_cidrs") or label("api_master_lb_allowed_cidrs")
+    algorithm = "SOURCE_IP_PORT" if provider == "ovn" else "ROUND_ROBIN"
+    return {
+        "floating_ip": bool(
+            lb_floating(spec.labels, nodes=spec.floating_ip_enabled) and spec.external_network
+        ),
+        "provider": provider,
+        "algorithm": label("octavia_lb_algorithm") or algorithm,
+        "health_checks": labels.parse_bool(label("octavia_lb_healthcheck")),
+        "allowed_cidrs": ",".join(labels.parse_cidrs(cidrs)),
     }
 
 

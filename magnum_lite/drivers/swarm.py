@@ -74,6 +74,7 @@ class SwarmDriver:
             *checks.groups(spec),
             *_check_taints(spec),
             *checks.network(spec),
+            *checks.load_balancer(spec),
             *_check_engine(spec),
             *checks.known_labels(spec),
         ]
@@ -97,11 +98,14 @@ class SwarmDriver:
         """By the first resource of the path."""
         return stack.group_of(path, _DEFAULTS)
 
-    def certificates(self, spec: ClusterSpec, node: Row) -> tuple[NodeCertificate, ...]:  # noqa: ARG002
-        """Managers serve the Docker API: host name and ``localhost``; both addresses and the loopback."""
+    def certificates(self, spec: ClusterSpec, node: Row) -> tuple[NodeCertificate, ...]:
+        """Managers serve the Docker API: host name and ``localhost``; both addresses, the load balancer's and
+        the loopback.
+        """
         if node["role"] != MASTER:
             return ()
-        names = (node["hostname"], "localhost", node["floating_address"], node["address"], "127.0.0.1")
+        own = (node["floating_address"], node["address"])
+        names = (node["hostname"], "localhost", *own, *spec.lb_addresses, "127.0.0.1")
         return (
             NodeCertificate(
                 name="server",

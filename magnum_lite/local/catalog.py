@@ -53,6 +53,7 @@ def endpoints(settings: state.Settings) -> tuple[tuple[str, str, str], ...]:
         ("compute", "nova", f"{cloud}/compute/v2.1"),
         ("image", "glance", f"{cloud}/image"),
         ("network", "neutron", f"{cloud}/network"),
+        ("load-balancer", "octavia", f"{cloud}/load-balancer"),
         ("volumev3", "cinderv3", f"{cloud}/volume/v3/%(project_id)s"),
         ("block-storage", "cinder", f"{cloud}/volume/v3/%(project_id)s"),
         ("container-infra", "magnum-lite", f"{settings.api_url}/v1"),

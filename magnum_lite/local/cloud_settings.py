@@ -27,6 +27,7 @@ QUOTAS = {
     "gigabytes": 1000,
     "floatingips": 20,
     "networks": 20,
+    "loadbalancers": 20,
 }
 
 

@@ -1,4 +1,4 @@
-"""Before Heat's engine starts: remove servers that it made and then forgot.
+"""Before Heat's engine starts: remove servers and load balancers that it made and then forgot.
 
 A kill between "server created" and Heat's own record leaves a server that holds its port: updates
 fail for a minute and deletion for ever. With one engine, which is not running, nothing is in flight,
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from keystoneauth1.session import Session
 
-from magnum_lite.local import catalog, heat, state
+from magnum_lite.local import catalog, heat, heat_sweep_balancers, state
 
 LOG = logging.getLogger(__name__)
 
@@ -32,6 +32,9 @@ def sweep(settings: state.Settings) -> tuple[str, ...]:
             session.delete(f"{url}/{ident}")
             LOG.warning("orphan_server_removed server_id=%s", ident)
             removed.append(ident)
+    balancing = f"{settings.cloud_url}/load-balancer/v2.0/lbaas"
+    for session in _projects(settings):
+        removed += heat_sweep_balancers.sweep(balancing, known, session)
     return tuple(removed)
 
 
@@ -45,14 +48,18 @@ def known_servers(database: Path) -> frozenset[str]:
         return frozenset(str(row[0]) for row in rows)
 
 
-def _servers_of_service_user(settings: state.Settings) -> Iterator[tuple[str, str, Session]]:
+def _projects(settings: state.Settings) -> Iterator[Session]:
+    """Of the service user, one for each project."""
     administrator = catalog.administrator(settings)
     projects = administrator.get(f"{settings.keystone_url}/projects", params={"domain_id": "default"})
-    servers = f"{settings.cloud_url}/compute/v2.1/servers"
     for project in projects.json()["projects"]:
-        if project["name"] == "admin" or not project["enabled"]:
-            continue  # the service user's inherited role would do, but nobody makes bays there
-        session = catalog.user_session(settings, catalog.SERVICE_USER, project["name"])
+        if project["name"] != "admin" and project["enabled"]:  # nobody makes bays there
+            yield catalog.user_session(settings, catalog.SERVICE_USER, project["name"])
+
+
+def _servers_of_service_user(settings: state.Settings) -> Iterator[tuple[str, str, Session]]:
+    servers = f"{settings.cloud_url}/compute/v2.1/servers"
+    for session in _projects(settings):
         mine = session.get_user_id()
         for server in session.get(f"{servers}/detail").json()["servers"]:
             if server["user_id"] == mine:

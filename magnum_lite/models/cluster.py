@@ -103,6 +103,9 @@ class Cluster(f.Resource):
     applied_generation: int = field(
         0, doc="The newest generation whose stack Heat has taken.", access=PRIVATE
     )
+    lb_addresses: f.Strings | None = field(
+        None, doc="Of the masters' load balancer, its floating one first.", access=PRIVATE
+    )
     stack_mark: f.Text | None = field(None, doc="updated_at of the stack before our update.", access=PRIVATE)
     stack_busy: bool | None = field(None, doc="Its stack was in progress at the last look.", access=PRIVATE)
     stack_retries: int = field(0, doc="Of this generation, after Heat itself failed.", access=PRIVATE)

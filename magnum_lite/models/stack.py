@@ -91,9 +91,11 @@ class NodeFacts:
 @dataclasses.dataclass(frozen=True, slots=True)
 class StackFacts:
     """Stack outputs, read by the driver that wrote the template. ``groups``: the nested stacks of the node
-    groups beside the default ones, by their keys.
+    groups beside the default ones, by their keys. ``lb_addresses``: of the masters' load balancer, its
+    floating one first; none until all of them are known.
     """
 
     api_address: str | None
     nodes: tuple[NodeFacts, ...]
+    lb_addresses: tuple[str, ...] = ()
     groups: Mapping[str, str] = dataclasses.field(default_factory=dict)

@@ -88,6 +88,7 @@ class Record:
     removed: dict[str, set[int]] = dataclasses.field(default_factory=dict)  # by group
     nested: dict[str, str] = dataclasses.field(default_factory=dict)  # node group's resource: its stack
     faults: list[ResourceFault] = dataclasses.field(default_factory=list)
+    balancer: dict[str, str] = dataclasses.field(default_factory=dict)  # the output of that name
 
     @property
     def gone(self) -> bool:
@@ -116,6 +117,7 @@ class Record:
         for state in (self.removed, self.nested):
             for group in state.keys() - wanted.keys():
                 del state[group]  # a group that comes again under its old name begins anew
+        self._balance(told)
         self.nested = {group: self.nested.get(group) or _new_id() for group in more}
         credentials = _credentials(told)
         for group, (count, removed) in wanted.items():
@@ -125,6 +127,15 @@ class Record:
             self._make(node, told if node.group in _GROUPS else more[node.group])
             if node.signalled == "FAILURE":
                 node.signalled = None  # Heat replaces a failed wait condition, which erases its signals
+
+    def _balance(self, told: Mapping[str, Any]) -> None:
+        """As ``common/balanced.yaml``: a load balancer keeps its addresses for as long as there is one."""
+        if not told.get("balanced"):
+            self.balancer = {}
+        elif not self.balancer:
+            address, outside = self._addresses("balancer")
+            floating = outside if (told.get("balancer") or {}).get("floating_ip") else ""
+            self.balancer = {"address": address, "floating": floating}
 
     def _make(self, node: MemoryNode, told: Mapping[str, Any]) -> None:
         """As ``common/node.yaml``: one that was made with another image, flavor or boot volume, and is not
@@ -163,7 +174,7 @@ class Record:
         """Each stack has its own /20 for them, or nearly: there are more stacks than such networks."""
         taken = {node.address for node in self.nodes}
         base = self.subnet * 4096 % 2**24
-        for number in itertools.count(10 if group == "manager" else 20):
+        for number in itertools.count({"balancer": 5, "manager": 10}.get(group, 20)):
             rest = ".".join(str(part) for part in ((base + number) % 2**24).to_bytes(3, "big"))
             if f"10.{rest}" not in taken:
                 return f"10.{rest}", f"172.{rest}"
@@ -245,6 +256,7 @@ class Record:
         for node in self.nodes:
             nodes = told[_GROUPS[node.group][1]] if node.group in _GROUPS else told[node.group]["nodes"]
             nodes[str(node.index)] = node.facts()
+        told["load_balancer"] = dict(self.balancer) or ""
         first = next((node for node in self.nodes if node.group == "manager"), None)
         if first:
             told["api_address"] = f"tcp://{first.floating or first.address}:2376"

@@ -60,9 +60,13 @@ def _check_quota(deps: Deps, connection: Connection, project_id: str) -> None:
 
 
 def label_warnings(row: Row) -> list[str]:
-    """Labels of a cluster that nobody knows, and what was probably meant."""
-    labels = assembly.labels(row, row["template"])
-    return [unknown_label(name) for name in labels if name not in label_registry.LABELS]
+    """Labels of a cluster that nobody knows, and what was probably meant; those of what it does not have."""
+    got = assembly.effective(row, row["template"])
+    found = [unknown_label(name) for name in got["labels"] if name not in label_registry.LABELS]
+    if not got["master_lb_enabled"]:
+        idle = [name for name in got["labels"] if "master_lb_" in name and name in label_registry.LABELS]
+        found += [f"The label {name} has no effect: master_lb_enabled is not set." for name in idle]
+    return found
 
 
 def delete(deps: Deps, context: Context, ident: str) -> None:

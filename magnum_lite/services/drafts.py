@@ -54,7 +54,7 @@ def of_cluster(deps: Deps, context: Context, values: Mapping[str, Any], *, templ
         if row["keypair"]:
             row["ssh_public_key"] = deps.lookups.public_key(context, row["keypair"])
         counts = [g["node_count"] for g in groups]
-        needs = room.needs(deps, context, row, groups, more=counts)
+        needs = room.needs(deps, context, row, groups, more=counts, new=True)
     return Draft(row, groups, problems, needs)
 
 
@@ -169,6 +169,10 @@ def _problems(deps: Deps, context: Context, row: Row, groups: list[Row]) -> list
         known = (label.name for label in label_registry.known(row["coe"]) if label.needs_cloud)
         wanted = [name for name in known if label_registry.is_true(label_registry.value_of(labels, name))]
         problems += [Problem(f"labels/{name}", text) for name in wanted]
+    balanced = assembly.inherited(row, template)["master_lb_enabled"]
+    if balanced and not deps.lookups.has_load_balancers(context):
+        text = "this cloud has no load balancer service"
+        problems.append(Problem("master_lb_enabled", text))
     if template["tls_disabled"] and not deps.conf.cluster.allow_tls_disabled:
         problems.append(
             Problem("", "This service starts no engine without TLS: the template's tls_disabled is set")

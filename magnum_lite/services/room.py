@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from magnum_lite.context import Context
 from magnum_lite.db.rows import Row
-from magnum_lite.drivers import demand
+from magnum_lite.drivers import assembly, demand, stack
 from magnum_lite.errors import QuotaExceeded
 from magnum_lite.services.deps import Deps
 
@@ -26,18 +26,31 @@ class Need:
 
 
 def needs(
-    deps: Deps, context: Context, cluster: Row, groups: Sequence[Row], *, more: Sequence[int]
+    deps: Deps,
+    context: Context,
+    cluster: Row,
+    groups: Sequence[Row],
+    *,
+    more: Sequence[int],
+    new: bool = False,
 ) -> list[Need]:
-    """What ``more`` nodes of each group need, beside what is left. RAM in MiB, volumes in GiB."""
+    """What ``more`` nodes of each group need, beside what is left; with what a ``new`` cluster needs besides.
+    RAM in MiB, volumes in GiB.
+    """
     need: dict[str, int] = {}
     for group, count in zip(groups, more, strict=True):
         if count <= 0:
             continue
         flavor = deps.lookups.flavor(context, group["flavor_id"])
-        for name, amount in demand.of_nodes(
-            cluster, group, count, vcpus=flavor.vcpus, ram=flavor.ram
-        ).items():
+        nodes = demand.of_nodes(cluster, group, count, vcpus=flavor.vcpus, ram=flavor.ram)
+        for name, amount in nodes.items():
             need[name] = need.get(name, 0) + amount
+    got = assembly.effective(cluster, cluster["template"])
+    if new and got["master_lb_enabled"]:
+        need["load_balancers"] = 1
+        outside = stack.lb_floating(got["labels"], nodes=bool(got["floating_ip_enabled"]))
+        if outside and got["external_network_id"]:
+            need["floating_ips"] = need.get("floating_ips", 0) + 1
     if not need:
         return []
     found = deps.lookups.room(context, need.keys())

@@ -29,6 +29,17 @@ CASES = {
     "zones": spec(groups=groups(masters=3, workers=4), labels={"availability_zones": "a,b"}),
     "a volume for etcd": spec(groups=groups(docker_volume_size=5), labels={"etcd_volume_size": "2"}),
     "boot volumes": spec(labels={"boot_volume_size": "9", "boot_volume_type": "fast"}),
+    "a load balancer": spec(
+        groups=groups(masters=3),
+        master_lb_enabled=True,
+        labels={"master_lb_allowed_cidrs": "192.0.2.0/24,198.51.100.7/32", "octavia_provider": "ovn"},
+    ),
+    "a load balancer on a fixed network": spec(
+        fixed_network="public",
+        fixed_subnet="s",
+        master_lb_enabled=True,
+        labels={"master_lb_floating_ip_enabled": "false", "octavia_lb_healthcheck": "no"},
+    ),
     "scaled": spec(groups=groups(workers=7, removed_indices=(0, 3))),
     "two more groups": spec(
         groups=(*groups(), more("gpu", count=2, removed_indices=(1,)), more("Zéro", count=0))
@@ -104,6 +115,7 @@ def test_heat_reads_the_whole_stack(heat, coe, case):
         ({"boot_volume": {"size": 3, "type": ""}}, set()),
         ({"boot_volume": {"size": 3, "type": "fast"}}, {"boot_volume"}),
         ({"reachable": True, "external_network": "public"}, {"floating_ip"}),
+        ({"balanced": True, "pool": "p", "api_port": 6443}, {"member"}),
     ],
 )
 def test_a_node_has_what_was_asked_for(heat, changes, present):
@@ -174,7 +186,8 @@ def test_templates_are_short():
 
 @pytest.mark.local
 @pytest.mark.parametrize(
-    "name", ["plain", "own range", "volumes", "no groups", "ssh", "no way out", "two more groups"]
+    "name",
+    ["plain", "own range", "volumes", "no groups", "ssh", "no way out", "two more groups", "a load balancer"],
 )
 def test_a_real_heat_accepts_it(name, service_clouds):
     from keystoneauth1 import session

@@ -68,10 +68,10 @@ def tenant(machine):
 
 @pytest.fixture(scope="package")
 def make_bay(tenant, served, images):
-    """``make_bay(name, masters, workers, **labels)``: a bay that is there, removed in the end; its REST view."""
+    """``make_bay(name, masters, workers, balanced, **labels)``: a bay that is there, removed in the end; its REST view."""
     made = []
 
-    def make(name, *, masters=1, workers=2, **labels):
+    def make(name, *, masters=1, workers=2, balanced=False, **labels):
         wanted = {"kube_tag": OLD, "kube_mirror": served, "etcd_volume_size": "1"} | labels
         model = tenant.model(
             f"model-{name}",
@@ -80,6 +80,7 @@ def make_bay(tenant, served, images):
             flavor_id="m1.medium",
             master_flavor_id="m2.medium",
             insecure_registry=images[""],
+            master_lb_enabled=balanced,
             labels=wanted,
         )
         begun = time.monotonic()

@@ -192,7 +192,13 @@ class Machine:
             ["losetup", "--list", "--noheadings"], capture_output=True, text=True, check=False
         )
         volumes = [line for line in loops.stdout.splitlines() if str(self.state_dir) in line]
-        return {"nodes": sorted(nodes), "networks": sorted(networks), "volumes": sorted(volumes)}
+        balancers = [n for c in outer.api.containers(all=True) for n in c["Names"] if n.startswith("/lb-")]
+        return {
+            "nodes": sorted(nodes),
+            "balancers": sorted(balancers),
+            "networks": sorted(networks),
+            "volumes": sorted(volumes),
+        }
 
     def pid(self, unit):
         return next(p.pid for p in runtime.status(self.state_dir) if p.name == unit)

@@ -21,11 +21,14 @@ from magnum_lite.local.cloud import (
     faults,
     guard,
     image,
+    load_balancer,
     network,
     routing,
     unanswered,
     volume,
 )
+from magnum_lite.local.cloud.balanced import Balanced
+from magnum_lite.local.cloud.balancers import Balancers
 from magnum_lite.local.cloud.call import Call
 from magnum_lite.local.cloud.engine import Engine, EngineAway, EngineError
 from magnum_lite.local.cloud.faults import Fault
@@ -51,6 +54,7 @@ Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 _ROUTERS = {
     "compute": (compute.ROUTER, compute_attachments.ROUTER, compute_extras.ROUTER),
     "image": (image.ROUTER,),
+    "load-balancer": (load_balancer.ROUTER,),
     "network": (network.ROUTER,),
     "volume": (volume.ROUTER,),
 }
@@ -72,6 +76,8 @@ class Cloud:
     floating: FloatingAddresses
     volumes: Volumes
     servers: Servers
+    balancers: Balancers
+    balanced: Balanced
     lost: Mapping[str, list[str]]
 
     def restore(self, *, resume: bool) -> None:
@@ -80,6 +86,7 @@ class Cloud:
         """
         self._try("networks", self.networks.restore)
         self._try("floating addresses", functools.partial(self.floating.publish, again=True))
+        self._try("load balancers", self.balancers.restore)
         self._try("volumes", self.volumes.restore)
         for server in self.store.list("server"):
             if server["attachments"]:
@@ -105,6 +112,7 @@ def build(settings: CloudSettings, store: Store, engine: Engine, host: Host) -> 
     routers = Routers(store, ports)
     floating = FloatingAddresses(settings.network_prefix, store, host, quota, routers)
     volumes = Volumes(settings.state_dir / "volumes", store, engine, host, quota, locks)
+    balancers = Balancers(settings, store, engine, ports, quota, locks, floating.publish)
     return Cloud(
         settings=settings,
         store=store,
@@ -118,6 +126,8 @@ def build(settings: CloudSettings, store: Store, engine: Engine, host: Host) -> 
         floating=floating,
         volumes=volumes,
         servers=Servers(settings, store, engine, ports, volumes, locks, floating.publish),
+        balancers=balancers,
+        balanced=Balanced(store, balancers),
         lost=unanswered.lost(store),
     )
 

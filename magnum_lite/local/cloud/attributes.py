@@ -1,5 +1,5 @@
-"""Which attributes Neutron's objects have, what they may hold and who may change them: one table,
-from which bodies are checked and defaults filled.
+"""Which attributes Neutron's and Octavia's objects have, what they may hold and who may change them: one
+table, from which bodies are checked and defaults filled.
 """
 
 import copy
@@ -98,6 +98,63 @@ _TABLE: Mapping[str, Mapping[str, Attribute]] = {
         "remote_ip_prefix": Attribute(str, mutable=False),
         "remote_group_id": Attribute(str, mutable=False),
         "remote_address_group_id": Attribute(str, mutable=False),
+    },
+    "loadbalancer": {
+        "admin_state_up": Attribute(bool, True),
+        "vip_address": Attribute(str, mutable=False),
+        "vip_subnet_id": Attribute(str, mutable=False),
+        "vip_network_id": Attribute(str, mutable=False),
+        "vip_port_id": Attribute(str, mutable=False),
+        "vip_qos_policy_id": Attribute(str),
+        "provider": Attribute(str, mutable=False),
+        "flavor_id": Attribute(str, mutable=False),
+        "availability_zone": Attribute(str, mutable=False),
+        "tags": Attribute(list, []),
+    },
+    "listener": {
+        "admin_state_up": Attribute(bool, True),
+        "protocol": Attribute(str, mutable=False, required=True),
+        "protocol_port": Attribute(int, mutable=False, required=True),
+        "loadbalancer_id": Attribute(str, mutable=False, required=True),
+        "default_pool_id": Attribute(str),
+        "connection_limit": Attribute(int, -1),
+        "allowed_cidrs": Attribute(list),
+        "timeout_client_data": Attribute(int, 50000),
+        "timeout_member_connect": Attribute(int, 5000),
+        "timeout_member_data": Attribute(int, 50000),
+        "timeout_tcp_inspect": Attribute(int, 0),
+        "tags": Attribute(list, []),
+    },
+    "pool": {
+        "admin_state_up": Attribute(bool, True),
+        "protocol": Attribute(str, mutable=False, required=True),
+        "lb_algorithm": Attribute(str, required=True),
+        "session_persistence": Attribute(dict),
+        "listener_id": Attribute(str, mutable=False),
+        "loadbalancer_id": Attribute(str, mutable=False),
+        "tls_enabled": Attribute(bool, False),
+        "tags": Attribute(list, []),
+    },
+    "member": {
+        "admin_state_up": Attribute(bool, True),
+        "address": Attribute(str, mutable=False, required=True),
+        "protocol_port": Attribute(int, mutable=False, required=True),
+        "subnet_id": Attribute(str, mutable=False),
+        "weight": Attribute(int, 1),
+        "backup": Attribute(bool, False),
+        "monitor_address": Attribute(str),
+        "monitor_port": Attribute(int),
+        "tags": Attribute(list, []),
+    },
+    "healthmonitor": {
+        "admin_state_up": Attribute(bool, True),
+        "pool_id": Attribute(str, mutable=False, required=True),
+        "type": Attribute(str, mutable=False, required=True),
+        "delay": Attribute(int, required=True),
+        "timeout": Attribute(int, required=True),
+        "max_retries": Attribute(int, required=True),
+        "max_retries_down": Attribute(int, 3),
+        "tags": Attribute(list, []),
     },
 }
 

@@ -10,7 +10,7 @@ from magnum_lite.local.cloud import call as reading
 from magnum_lite.local.cloud.call import Call
 from magnum_lite.local.cloud.faults import bad_request
 from magnum_lite.local.cloud.settings import CloudSettings, Image
-from magnum_lite.local.cloud.stamps import new_id, bare, now
+from magnum_lite.local.cloud.stamps import bare, new_id, now
 from magnum_lite.local.cloud.store import Record
 
 DEVICE = "/dev/vda"

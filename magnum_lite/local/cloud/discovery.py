@@ -90,6 +90,7 @@ def _document(path: str, url: str) -> tuple[int, dict[str, Any]] | None:
     }
     glance = {"id": "v2.9", "status": "CURRENT", "links": link("/image/v2/")}
     neutron = {"id": "v2.0", "status": "CURRENT", "links": link("/network/v2.0/")}
+    octavia = {"id": "v2.0", "status": "CURRENT", "links": link("/load-balancer/v2")}
     documents: dict[str, tuple[int, dict[str, Any]]] = {
         "/compute": (200, {"versions": [nova]}),
         "/compute/v2.1": (200, {"version": nova}),
@@ -99,6 +100,9 @@ def _document(path: str, url: str) -> tuple[int, dict[str, Any]] | None:
         "/image/versions": (200, {"versions": [glance]}),
         "/network": (200, {"versions": [neutron]}),
         "/network/v2.0": (200, {"resources": []}),
+        "/load-balancer": (200, {"versions": [octavia]}),
+        "/load-balancer/v2": (200, {"versions": [octavia]}),
+        "/load-balancer/v2.0": (200, {"versions": [octavia]}),
     }
     return documents.get(path)
 

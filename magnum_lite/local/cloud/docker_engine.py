@@ -15,13 +15,14 @@ import requests
 from docker.errors import APIError, DockerException, NotFound
 from docker.types import IPAMConfig, IPAMPool
 
-from magnum_lite.local.cloud import node_flags
+from magnum_lite.local.cloud import docker_balancers, node_flags
 from magnum_lite.local.cloud.engine import (
     CLOUD_LABEL,
     PROJECT_LABEL,
     SERVER_LABEL,
     SUBNET_LABEL,
     AddressConflict,
+    BalancerSpec,
     EngineAway,
     EngineError,
     Link,
@@ -225,6 +226,21 @@ class DockerEngine:
             output = api.exec_start(job).decode(errors="replace")
             return int(api.exec_inspect(job)["ExitCode"]), output
 
+    def balance(self, spec: BalancerSpec) -> None:
+        """Run a load balancer. One that runs is left alone, any other one is made again."""
+        with self._api() as api, _missing_as_error():
+            docker_balancers.run(api, spec, network(spec.link.subnet_id), self._cloud)
+
+    def unbalance(self, balancer_id: str) -> None:
+        """Remove a load balancer; none is fine."""
+        with self._api() as api:
+            docker_balancers.remove(api, balancer_id)
+
+    def balancers(self) -> dict[str, str]:
+        """Id to state of this cloud's load balancers."""
+        with self._api() as api:
+            return docker_balancers.states(api, self._cloud)
+
     def watch(self, started: Callable[[str], None], back: Callable[[], None]) -> None:
         """Report starts of nodes, and the engine's return, until ``close``."""
         wanted = {"type": "container", "event": "start", "label": f"{CLOUD_LABEL}={self._cloud}"}
@@ -234,7 +250,8 @@ class DockerEngine:
                     self._stream = api.events(decode=True, filters=wanted)
                     back()
                     for event in self._stream:
-                        started(event["Actor"]["Attributes"][SERVER_LABEL])
+                        if server := event["Actor"]["Attributes"].get(SERVER_LABEL):
+                            started(server)
             except EngineError as error:
                 LOG.warning("engine is away: %s", error)
             self._closed.wait(1)

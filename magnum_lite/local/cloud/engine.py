@@ -6,6 +6,7 @@ against both. Every call is idempotent where a kill could have cut it off half w
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Protocol
 
 #: Labels by which everything that exists can be found again.
@@ -13,6 +14,7 @@ SERVER_LABEL = "magnum-lite.server"
 PROJECT_LABEL = "magnum-lite.project"
 SUBNET_LABEL = "magnum-lite.subnet"
 CLOUD_LABEL = "magnum-lite.cloud"
+BALANCER_LABEL = "magnum-lite.balancer"
 
 
 class EngineError(Exception):
@@ -54,6 +56,23 @@ class NodeSpec:
     nameservers: tuple[str, ...] = ()
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class BalancerSpec:
+    """A load balancer to be run: a container with one program, which sees ``directory`` of this machine as
+    ``BALANCER_HOME``.
+    """
+
+    balancer_id: str
+    project_id: str
+    image: str
+    link: Link
+    directory: Path
+    command: tuple[str, ...]
+
+
+BALANCER_HOME = "/balancer"
+
+
 class Engine(Protocol):
     """What the local cloud asks of a container engine. Calls raise EngineAway or EngineError."""
 
@@ -92,6 +111,15 @@ class Engine(Protocol):
 
     def execute(self, server_id: str, command: tuple[str, ...]) -> tuple[int, str]:
         """Run a command in a running node: its exit code and output."""
+
+    def balance(self, spec: BalancerSpec) -> None:
+        """Run a load balancer. One that runs is left alone, any other one is made again."""
+
+    def unbalance(self, balancer_id: str) -> None:
+        """Remove a load balancer; none is fine."""
+
+    def balancers(self) -> dict[str, str]:
+        """Id to state of this cloud's load balancers."""
 
     def watch(self, started: Callable[[str], None], back: Callable[[], None]) -> None:
         """Call ``started`` with the server id of each node that starts, and ``back`` whenever the

@@ -50,10 +50,18 @@ def conflict(message: str, kind: str = "Conflict") -> Fault:
 
 
 def body(fault: Fault, api: str) -> dict[str, Any]:
-    """The JSON body of a fault in the words of ``compute``, ``volume``, ``network`` or ``image``."""
+    """The JSON body of a fault in the words of ``compute``, ``volume``, ``network``, ``image`` or
+    ``load-balancer``.
+    """
     if api == "network":
         return {
             "NeutronError": {"type": fault.kind or "NeutronException", "message": fault.message, "detail": ""}
+        }
+    if api == "load-balancer":
+        return {
+            "faultcode": "Client" if fault.status < 500 else "Server",
+            "faultstring": fault.message,
+            "debuginfo": None,
         }
     if api == "image":
         title = http.HTTPStatus(fault.status).phrase

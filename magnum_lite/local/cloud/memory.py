@@ -9,7 +9,14 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from magnum_lite.local.cloud.engine import AddressConflict, EngineAway, EngineError, Link, NodeSpec
+from magnum_lite.local.cloud.engine import (
+    AddressConflict,
+    BalancerSpec,
+    EngineAway,
+    EngineError,
+    Link,
+    NodeSpec,
+)
 
 
 class MemoryEngine:
@@ -22,6 +29,7 @@ class MemoryEngine:
         self.networks: dict[str, str] = {}
         self.nodes: dict[str, NodeSpec] = {}
         self.plugged: dict[str, dict[str, Link]] = {}
+        self.balancing: dict[str, BalancerSpec] = {}
         self.commands: list[tuple[str, tuple[str, ...]]] = []
         self.hold = threading.Event()
         self.hold.set()
@@ -49,7 +57,8 @@ class MemoryEngine:
         """Remove the subnet's network; none is fine."""
         self._answer()
         with self._lock:
-            if any(subnet_id in links for links in self.plugged.values()):
+            used = [one.link.subnet_id for one in self.balancing.values()]
+            if subnet_id in used or any(subnet_id in links for links in self.plugged.values()):
                 raise EngineError(f"network sub-{subnet_id} has active endpoints")
             self.networks.pop(subnet_id, None)
 
@@ -122,6 +131,26 @@ class MemoryEngine:
         self._exists(server_id)
         self.commands.append((server_id, command))
         return 0, ""
+
+    def balance(self, spec: BalancerSpec) -> None:
+        """Run a load balancer."""
+        self._answer()
+        with self._lock:
+            if spec.image not in self.images:
+                raise EngineError(f"No such image: {spec.image}")
+            if spec.link.subnet_id not in self.networks:
+                raise EngineError(f"network sub-{spec.link.subnet_id} not found")
+            self.balancing[spec.balancer_id] = spec
+
+    def unbalance(self, balancer_id: str) -> None:
+        """Remove a load balancer; none is fine."""
+        self._answer()
+        self.balancing.pop(balancer_id, None)
+
+    def balancers(self) -> dict[str, str]:
+        """Id to state of the load balancers."""
+        self._answer()
+        return dict.fromkeys(self.balancing, "running")
 
     def watch(self, started: Callable[[str], None], back: Callable[[], None]) -> None:
         """Report starts of nodes until ``close``."""

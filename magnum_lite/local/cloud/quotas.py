@@ -52,6 +52,15 @@ class Quota:
             for kind in (*NETWORK_LIMITS, *NETWORK_COUNTED)
         }
 
+    def balancers(self, project: str) -> tuple[int, int]:
+        """Used and limit of load balancers; what they are made of is not limited."""
+        return len(self._store.list("loadbalancer", project)), self._settings.quotas.loadbalancers
+
+    def check_balancers(self, project: str) -> None:
+        """Raises Fault 403 in Octavia's words."""
+        if _over(self.balancers(project), 1):
+            raise Fault(403, "Quota has been met for resources: Load Balancer")
+
     def check_compute(self, project: str, wanted: Mapping[str, int]) -> None:
         """Raises Fault 403 in Nova's words."""
         used = self.compute(project)

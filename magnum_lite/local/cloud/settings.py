@@ -59,6 +59,7 @@ class Quotas:
     gigabytes: int = 1000
     floatingips: int = 20
     networks: int = 20
+    loadbalancers: int = 20
 
 
 DEFAULT_FLAVORS = (

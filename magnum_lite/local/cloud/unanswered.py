@@ -5,6 +5,7 @@ its port, a port its network, for ever. So what a request makes is marked until 
 sent, and what is still marked at the next start is taken back.
 """
 
+import functools
 import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
@@ -22,7 +23,11 @@ LOG = logging.getLogger(__name__)
 #: What a new record carries until its answer has been sent.
 MARK = {"_unanswered": True}
 #: What is marked; what uses others before the others.
-_KINDS = ("server", "floatingip", "volume", "port", "router", "subnet", "network", "security_group")
+_PARTS = ("member", "healthmonitor", "pool", "listener")
+_KINDS = (
+    *_PARTS, "loadbalancer", "server", "floatingip", "volume", "port", "router", "subnet", "network",
+    "security_group",
+)  # fmt: skip
 
 
 def answered(store: Store, kind: str, ident: str) -> Callable[[], None]:
@@ -50,7 +55,9 @@ def take_back(cloud: "Cloud", ids: Mapping[str, list[str]]) -> None:
         "subnet": cloud.networks.delete_subnet,
         "network": cloud.networks.delete_network,
         "security_group": cloud.groups.delete,
+        "loadbalancer": functools.partial(cloud.balancers.delete, cascade=True),
     }
+    removals |= {kind: functools.partial(cloud.balanced.delete, kind) for kind in _PARTS}
     for kind in _KINDS:
         for record in filter(None, (cloud.store.get(kind, ident) for ident in ids[kind])):
             LOG.warning("taking back kind=%s id=%s: its request was never answered", kind, record["id"])

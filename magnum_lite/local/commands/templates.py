@@ -31,6 +31,7 @@ _OPTIONS = (
     ("--docker-volume-size", "docker_volume_size", int, "GiB of a volume for /var/lib/docker."),
     ("--fixed-network", "fixed_network", str, "Existing network for the nodes."),
     ("--fixed-subnet", "fixed_subnet", str, "Existing subnet for the nodes."),
+    ("--master-lb", "master_lb_enabled", bool, "true: a load balancer before the masters. [false]"),
     ("--insecure-registry", "insecure_registry", str, "Registry to be used without TLS, host:port."),
     ("--http-proxy", "http_proxy", str, "Proxy of the nodes."),
     ("--https-proxy", "https_proxy", str, "Proxy of the nodes."),
@@ -38,7 +39,7 @@ _OPTIONS = (
 )
 _OF_BAYS = {"flavor_id": "flavor_id", "master_flavor_id": "master_flavor_id", "keypair_id": "keypair",
             "docker_volume_size": "docker_volume_size", "fixed_network": "fixed_network",
-            "fixed_subnet": "fixed_subnet"}  # fmt: skip
+            "fixed_subnet": "fixed_subnet", "master_lb_enabled": "master_lb_enabled"}  # fmt: skip
 """What a bay may say otherwise than its baymodel: option → the bay's field."""
 
 _LISTED = ("name", "coe", "image_id", "flavor_id", "external_network_id", "labels", "uuid")

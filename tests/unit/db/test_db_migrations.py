@@ -57,6 +57,17 @@ def test_what_is_there_stays(old):
     assert rows(old, "authority")[0]["epoch"] == 1
 
 
+@pytest.mark.parametrize(("imported", "balanced"), [(None, 0), ("magnum 16", None)])
+def test_clusters_that_are_there_stay_without_a_load_balancer(old, imported, balanced):
+    """They have none, whatever their template says; what others made is theirs to say."""
+    migrations.upgrade(old, "0007")
+    with old.write() as connection:
+        connection.execute(sa.text("UPDATE cluster SET imported = :by"), {"by": imported})
+    migrations.upgrade(old)
+    (cluster,) = rows(old, "cluster")
+    assert (cluster["master_lb_enabled"], cluster["lb_addresses"]) == (balanced, None)
+
+
 def test_and_back(old):
     migrations.upgrade(old)
     command.downgrade(migrations._config(old), "0001")
