@@ -8,7 +8,7 @@ from magnum_lite.db import clusters, events, nodes
 from magnum_lite.db.rows import Row
 from magnum_lite.drivers import assembly
 from magnum_lite.errors import Stale
-from magnum_lite.models import labels
+from magnum_lite.models import label_values, labels
 from magnum_lite.models.status import Action, NodeState
 
 
@@ -43,7 +43,7 @@ def heal(work: Work) -> bool:
     """Begin a repair of a settled cluster if it wants that and needs it; True if one begins."""
     conf = work.ports.conf.conductor
     own = assembly.labels(work.cluster, work.cluster["template"])
-    wanted = labels.parse_bool(labels.value_of(own, "auto_healing_enabled") or "false")
+    wanted = label_values.parse_bool(labels.value_of(own, "auto_healing_enabled") or "false")
     if not wanted or work.cluster["action"] == Action.DELETE:
         return False
     failed = work.cluster["status"].endswith("_FAILED")

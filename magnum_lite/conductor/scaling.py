@@ -19,7 +19,7 @@ from magnum_lite.db import clusters, events, nodegroups
 from magnum_lite.db.rows import Row
 from magnum_lite.drivers import assembly, demand
 from magnum_lite.errors import MagnumLiteError, Stale
-from magnum_lite.models import labels
+from magnum_lite.models import label_values, labels
 from magnum_lite.models.load import Load, Pod, total
 from magnum_lite.models.redaction import clean
 from magnum_lite.models.status import COMPLETE, FAILED, Action, Health, NodeState
@@ -53,7 +53,7 @@ def scale(work: Work) -> bool:
 def _is_wanted(work: Work) -> bool:
     own = assembly.labels(work.cluster, work.cluster["template"])
     value = labels.value_for(own, _LABEL, work.cluster["coe"]) or "false"
-    return labels.parse_bool(value) and work.cluster["action"] != Action.DELETE
+    return label_values.parse_bool(value) and work.cluster["action"] != Action.DELETE
 
 
 def _load(work: Work) -> Load | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from magnum_lite.drivers import user_data
 from magnum_lite.drivers.contract import MASTER, WORKER, ClusterSpec
 from magnum_lite.errors import Problem
-from magnum_lite.models import labels
+from magnum_lite.models import label_values, labels
 
 MASTER_COUNTS = (1, 3, 5)
 MAX_GROUPS = 30  # beside the default ones; Heat allows 1,000 resources a stack
@@ -93,7 +93,12 @@ def load_balancer(spec: ClusterSpec) -> Iterator[Problem]:
             "fixed_subnet", "with master_lb_enabled, fixed_network needs it: the load balancer is there"
         )
     own = labels.value_of(spec.labels, FLOATING)
-    if own and labels.check(FLOATING, own) is None and labels.parse_bool(own) and not spec.external_network:
+    if (
+        own
+        and labels.check(FLOATING, own) is None
+        and label_values.parse_bool(own)
+        and not spec.external_network
+    ):
         yield Problem(
             f"labels/{FLOATING}", "a floating IP needs an external network: give external_network_id"
         )

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from magnum_lite.drivers.contract import CloudSpec, ClusterSpec
 from magnum_lite.errors import Problem
-from magnum_lite.models import labels
+from magnum_lite.models import label_values, labels
 from magnum_lite.models.access import Rule, rules
 
 FIXED = ("cloud_provider_enabled", "cinder_csi_enabled", "keystone_auth_enabled")
@@ -47,7 +47,7 @@ def enabled(spec: ClusterSpec, name: str) -> bool:
     """One of ``FIXED``. Volumes are the cloud controller manager's companions: it names the servers."""
     if name == "cinder_csi_enabled" and not enabled(spec, "cloud_provider_enabled"):
         return False
-    return labels.is_true(labels.value_of(spec.labels, name))
+    return label_values.is_true(labels.value_of(spec.labels, name))
 
 
 def access(spec: ClusterSpec) -> tuple[Rule, ...]:
@@ -64,7 +64,9 @@ def access(spec: ClusterSpec) -> tuple[Rule, ...]:
 
 def check(spec: ClusterSpec) -> Iterator[Problem]:
     """What makes no sense. Whether any of it is offered is asked for new clusters only."""
-    if labels.is_true(spec.labels.get("cinder_csi_enabled")) and not enabled(spec, "cloud_provider_enabled"):
+    if label_values.is_true(spec.labels.get("cinder_csi_enabled")) and not enabled(
+        spec, "cloud_provider_enabled"
+    ):
         yield Problem("labels/cinder_csi_enabled", "needs cloud_provider_enabled=true beside it")
 
 

@@ -16,7 +16,7 @@ from magnum_lite.drivers.contract import (
     desired_indices,
     hostname_prefix,
 )
-from magnum_lite.models import labels
+from magnum_lite.models import label_values, labels
 from magnum_lite.models.stack import GROUP_PREFIX, TAG, NodeFacts, StackFacts, StackRequest, cluster_tag
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}", re.IGNORECASE)
@@ -112,7 +112,7 @@ def parameters(spec: ClusterSpec, slug_length: int) -> dict[str, Any]:
 def lb_floating(known: Mapping[str, str], *, nodes: bool) -> bool:
     """Whether the masters' load balancer is to have a floating IP; ``nodes``: whether they are."""
     own = labels.value_of(known, "master_lb_floating_ip_enabled")
-    return labels.parse_bool(own) if own else nodes
+    return label_values.parse_bool(own) if own else nodes
 
 
 def _balancer_parameters(spec: ClusterSpec) -> dict[str, Any]:
@@ -130,8 +130,8 @@ def _balancer_parameters(spec: ClusterSpec) -> dict[str, Any]:
         ),
         "provider": provider,
         "algorithm": label("octavia_lb_algorithm") or algorithm,
-        "health_checks": labels.parse_bool(label("octavia_lb_healthcheck")),
-        "allowed_cidrs": ",".join(labels.parse_cidrs(cidrs)),
+        "health_checks": label_values.parse_bool(label("octavia_lb_healthcheck")),
+        "allowed_cidrs": ",".join(label_values.parse_cidrs(cidrs)),
     }
 
 
@@ -163,7 +163,7 @@ def _kept(group: GroupSpec) -> dict[str, dict[str, Any]]:
 def _zones(group: GroupSpec, known: Mapping[str, str]) -> dict[str, str]:
     """Index → zone: each in turn, so that a node keeps its own whatever is scaled."""
     if several := labels.value_of(known, "availability_zones"):
-        zones = labels.parse_zones(several)
+        zones = label_values.parse_zones(several)
     else:
         zones = tuple(filter(None, [labels.value_of(known, "availability_zone")]))
     there = desired_indices(group.count + group.surge, group.removed_indices) if zones else ()
@@ -188,13 +188,13 @@ def _more(group: GroupSpec) -> dict[str, Any]:
 
 
 def _ssh_rules(cidrs: str) -> Iterator[dict[str, Any]]:
-    for cidr in labels.parse_cidrs(cidrs):
+    for cidr in label_values.parse_cidrs(cidrs):
         version = ipaddress.ip_network(cidr).version
         yield {**_rule("tcp", 22, 22), "remote_ip_prefix": cidr, "ethertype": f"IPv{version}"}
 
 
 def _port_rules(ports: str) -> Iterator[dict[str, Any]]:
-    for protocol, first, last in labels.parse_ports(ports):
+    for protocol, first, last in label_values.parse_ports(ports):
         yield _rule(protocol, first, last)
 
 

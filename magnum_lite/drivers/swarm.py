@@ -10,7 +10,7 @@ from magnum_lite.drivers import checks, stack, user_data
 from magnum_lite.drivers.contract import MASTER, SLUG_LENGTH, WORKER, ClusterSpec
 from magnum_lite.drivers.port import NodeCertificate, Row, SecretKind, Versions
 from magnum_lite.errors import Problem
-from magnum_lite.models import labels
+from magnum_lite.models import label_values, labels
 from magnum_lite.models.access import Rule
 from magnum_lite.models.certificate import Purpose
 from magnum_lite.models.nodegroup import engine_labels
@@ -141,7 +141,7 @@ class SwarmDriver:
         auth = spec.labels.get("registry_auth")
         if not auth:
             return {}
-        known = labels.parse_registry_auth(auth).items()
+        known = label_values.parse_registry_auth(auth).items()
         return {
             "registry_auth": {
                 host: {"username": user, "password": password} for host, (user, password) in known

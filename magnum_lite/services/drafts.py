@@ -15,6 +15,7 @@ from magnum_lite.drivers import assembly, registry
 from magnum_lite.drivers.contract import DoorSpec
 from magnum_lite.drivers.make import make_of
 from magnum_lite.errors import Forbidden, NotFound, Problem
+from magnum_lite.models import label_values
 from magnum_lite.models import labels as label_registry
 from magnum_lite.models.cluster import Cluster
 from magnum_lite.models.nodegroup import DEFAULT_MASTER, DEFAULT_WORKER, NodeGroup
@@ -107,7 +108,7 @@ def _new_groups(row: Row, template: Row, values: Mapping[str, Any]) -> list[Row]
     ):
         wanted = got["labels"].get("node_labels", "") if role == "worker" else ""
         try:
-            node_labels = label_registry.parse_node_labels(wanted)
+            node_labels = label_values.parse_node_labels(wanted)
         except ValueError:  # named by label_problems
             node_labels = {}
         group = {
@@ -133,7 +134,7 @@ def _bounds(row: Row, known: Mapping[str, str], count: int) -> dict[str, int]:
     """Of the default workers, whose owner changes them later in their node group."""
     try:
         wanted = label_registry.value_for(known, "auto_scaling_enabled", row["coe"]) or "false"
-        if not label_registry.parse_bool(wanted):
+        if not label_values.parse_bool(wanted):
             return {}
         bounds = {"min_node_count": min(1, count), "max_node_count": count + 1}
         return bounds | {name: int(known[name]) for name in bounds if name in known}
@@ -167,7 +168,7 @@ def _problems(deps: Deps, context: Context, row: Row, groups: list[Row]) -> list
         text = "is not offered here: clusters are told of no Keystone"
         labels = assembly.labels(row, template)
         known = (label.name for label in label_registry.known(row["coe"]) if label.needs_cloud)
-        wanted = [name for name in known if label_registry.is_true(label_registry.value_of(labels, name))]
+        wanted = [name for name in known if label_values.is_true(label_registry.value_of(labels, name))]
         problems += [Problem(f"labels/{name}", text) for name in wanted]
     balanced = assembly.inherited(row, template)["master_lb_enabled"]
     if balanced and not deps.lookups.has_load_balancers(context):

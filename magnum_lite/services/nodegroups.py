@@ -16,7 +16,7 @@ from magnum_lite.db.session import Connection
 from magnum_lite.drivers import assembly
 from magnum_lite.drivers.make import make_of
 from magnum_lite.errors import Conflict, InvalidInput, Problem
-from magnum_lite.models import labels as registry
+from magnum_lite.models import label_values
 from magnum_lite.models.nodegroup import NodeGroup
 from magnum_lite.models.status import Action
 from magnum_lite.models.views import new_row
@@ -157,7 +157,7 @@ def _refuse_impossible(group: Row) -> None:
     elif high is not None and count > high:
         wrong.append(f"node_count ({count}) is more than max_node_count ({high})")
     wrong += [f"node_labels: {text}" for n, v in group["node_labels"].items()
-              if (text := registry.node_label_problem(n, v))]  # fmt: skip
+              if (text := label_values.node_label_problem(n, v))]  # fmt: skip
     if wrong:
         raise Conflict(f"Node group {group['name']}: {'; '.join(wrong)}.")
 

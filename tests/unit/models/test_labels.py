@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magnum_lite.models import labels
+from magnum_lite.models import label_values, labels
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,11 @@ def test_did_you_mean():
 
 
 def test_node_labels_are_read_as_written():
-    assert labels.parse_node_labels(" storage=ssd , a/b=x=y,c=,") == {"storage": "ssd", "a/b": "x=y", "c": ""}
+    assert label_values.parse_node_labels(" storage=ssd , a/b=x=y,c=,") == {
+        "storage": "ssd",
+        "a/b": "x=y",
+        "c": "",
+    }
 
 
 @given(st.text(max_size=40))
@@ -88,4 +92,4 @@ def test_every_reader_refuses_with_a_value_error_only(text):
     st.dictionaries(st.from_regex(r"\A[a-z][a-z0-9]{0,9}\Z"), st.text("abc =._/-", max_size=9).map(str.strip))
 )
 def test_node_labels_round_trip(wanted):
-    assert labels.parse_node_labels(",".join(f"{k}={v}" for k, v in wanted.items())) == wanted
+    assert label_values.parse_node_labels(",".join(f"{k}={v}" for k, v in wanted.items())) == wanted
