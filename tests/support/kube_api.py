@@ -52,7 +52,7 @@ class KubeApi:
         out = (self.where / f"{name}.log").open("ab")
         process = subprocess.Popen(
             [program(name), *map(str, arguments)],
-            stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=self.where,
+            stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=self.where, start_new_session=True,
             env={"PATH": os.environ["PATH"], "HOME": str(self.where)},
         )  # fmt: skip
         guard.watch(process.pid)
