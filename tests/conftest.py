@@ -2,13 +2,12 @@
 
 import os
 import shutil
-import tempfile
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.support import fuzz
+from tests.support import fuzz, servers
 from tests.support.stand import Stand
 
 CLOUDS = "MAGNUM_LITE_TEST_CLOUDS_YAML"
@@ -40,21 +39,14 @@ def machine():
     reason = missing()
     if reason:
         pytest.skip(reason)
-    from tests.support.machine import Machine  # late: it imports much
+    from tests.support.machine import Machine, running  # late: it imports much
 
     given = os.environ.get("MAGNUM_LITE_TEST_STATE_DIR")
     if given:
         yield Machine(Path(given))
         return
-    # not pytest's own directory: there are mounts below it, which its clean-up would stumble over
-    where = Path(tempfile.mkdtemp(prefix="magnum-lite-test-", dir="/var/tmp"))
-    found = Machine(where / "state")
-    try:
-        found.up()
+    with servers.scratch("magnum-lite-test-") as place, running(place / "state") as found:
         yield found
-    finally:
-        found.purge()
-        shutil.rmtree(where, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

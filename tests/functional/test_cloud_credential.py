@@ -14,6 +14,7 @@ from magnum_lite.conductor.sweeper import sweep_credentials
 from magnum_lite.db import clusters, sealed
 from magnum_lite.models.access import Rule, credential_name
 from tests.functional.conftest import fields
+from tests.support.dying import Dying
 from tests.support.stand import PROJECT, Stand
 
 LATEST = {"OpenStack-API-Version": "container-infra latest"}
@@ -122,27 +123,13 @@ class Killed(BaseException):
     """As kill -9: nothing after it runs."""
 
 
-class Deadly:
-    """Keystone, with a conductor that dies when it has heard its answer to one kind of call."""
-
-    def __init__(self, port, call):
-        self._port, self._call = port, call
-
-    def __getattr__(self, name):
-        method = getattr(self._port, name)
-
-        def call(*arguments):
-            answer = method(*arguments)
-            if name == self._call:
-                raise Killed
-            return answer
-
-        return call
+def die():
+    raise Killed
 
 
 def killed_at(stand, call):
     """Conductors work until one dies there."""
-    ports = dataclasses.replace(stand.ports, credentials=Deadly(stand.keystone, call), owner="the late")
+    ports = dataclasses.replace(stand.ports, credentials=Dying(stand.keystone, call, die), owner="the late")
     with pytest.raises(Killed):
         for _ in range(50):
             stand.pass_once(ports)

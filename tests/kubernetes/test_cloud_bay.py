@@ -5,12 +5,6 @@ Here the cloud's APIs are at 127.0.0.1, which is each node itself; so their addr
 """
 
 import base64
-import contextlib
-import shutil
-import socket
-import tempfile
-import threading
-from pathlib import Path
 
 import pytest
 from keystoneauth1 import session
@@ -24,7 +18,9 @@ from tests.conftest import missing
 from tests.kubernetes.conftest import OLD
 from tests.kubernetes.kubectl import Kubectl, write_config
 from tests.support import keystone as keystones
-from tests.support.machine import Machine, eventually
+from tests.support import servers
+from tests.support.machine import eventually, running
+from tests.support.relay import relay
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(2400)]
 TAINT = "node.cloudprovider.kubernetes.io/uninitialized"
@@ -47,46 +43,20 @@ for t in threads: t.start()
 """
 
 
-def carry(host, port):
-    """Connections to the machine's address of the nodes go on to its own 127.0.0.1; the port there."""
-    door = socket.create_server((host, 0))
-
-    def pump(one, other):
-        with contextlib.suppress(OSError):
-            while data := one.recv(65536):
-                other.sendall(data)
-            other.shutdown(socket.SHUT_WR)
-
-    def serve():
-        with contextlib.suppress(OSError):
-            while True:
-                line, _ = door.accept()
-                far = socket.create_connection(("127.0.0.1", port))
-                for pair in ((line, far), (far, line)):
-                    threading.Thread(target=pump, args=pair, daemon=True).start()
-
-    threading.Thread(target=serve, daemon=True).start()
-    return door.getsockname()[1]
-
-
 @pytest.fixture(scope="module")
 def place():
     """A one-machine cloud that tells its bays where Keystone is."""
     if reason := missing():
         pytest.skip(reason)
-    where = Path(tempfile.mkdtemp(prefix="magnum-lite-test-", dir="/var/tmp"))
-    found = Machine(where / "state")
-    options = where / "state" / "magnum_lite.d"
-    options.mkdir(parents=True, mode=0o700)
-    told = "[cloud_provider]\nauth_url = http://127.0.0.1:5000/v3\nregion_name = RegionOne\n"
-    told += "load_balancers = false\n"
-    (options / "cloud.conf").write_text(told)
-    try:
-        found.up()
-        yield found
-    finally:
-        found.purge()
-        shutil.rmtree(where, ignore_errors=True)
+    with servers.scratch("magnum-lite-test-") as found:
+        state_dir = found / "state"
+        options = state_dir / "magnum_lite.d"
+        options.mkdir(parents=True, mode=0o700)
+        told = "[cloud_provider]\nauth_url = http://127.0.0.1:5000/v3\nregion_name = RegionOne\n"
+        told += "load_balancers = false\n"
+        (options / "cloud.conf").write_text(told)
+        with running(state_dir) as cloud:
+            yield cloud
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +83,7 @@ def home(place, settings, tenant, built):
         found = tenant.complete(uuid, 900)
         host = settings.transit_address
         ports = {5000: settings.keystone_port, settings.cloud_port: settings.cloud_port}
-        words = [str(w) for port, near in ports.items() for w in (port, carry(host, near))]
+        words = [str(w) for port, near in ports.items() for w in (port, relay(host, ("127.0.0.1", near)))]
         for node in tenant.nodes(uuid):
             server = place.outer().containers.get(f"srv-{node['server_id']}")
             server.exec_run(["python3", "-c", CARRIER, host, *words], detach=True)

@@ -13,6 +13,7 @@ from magnum_lite.local import catalog
 from magnum_lite.models.access import cluster_of
 from magnum_lite.pki.sealing import Sealer
 from tests.support import keystone as keystones
+from tests.support.dying import Dying
 from tests.support.stand import Stand
 
 pytestmark = [pytest.mark.local, pytest.mark.timeout(900)]
@@ -25,22 +26,8 @@ def keystone(tmp_path_factory):
         yield settings
 
 
-class Deadly:
-    """The real one; the process is gone when Keystone has answered one kind of call."""
-
-    def __init__(self, port, call):
-        self._port, self._call = port, call
-
-    def __getattr__(self, name):
-        method = getattr(self._port, name)
-
-        def call(*arguments):
-            answer = method(*arguments)
-            if name == self._call:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return answer
-
-        return call
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.fixture
@@ -60,7 +47,7 @@ def place(tmp_path, keystone):
         )
         made.append(found)
         port = CloudCredentials(keystones.sessions(keystone).session_for, "public", None)
-        object.__setattr__(found.ports, "credentials", Deadly(port, fatal) if fatal else port)
+        object.__setattr__(found.ports, "credentials", Dying(port, fatal, die) if fatal else port)
         return found
 
     return stand

@@ -26,6 +26,19 @@ def eventually(what, check, seconds, pause=0.3):
     return waiting.eventually(check, seconds, what=what, pause=pause)
 
 
+@contextlib.contextmanager
+def running(state_dir):
+    """A one-machine cloud of a test's own, purged at the end. Not below pytest's own directory: there are mounts,
+    which its clean-up would stumble over.
+    """
+    found = Machine(state_dir)
+    try:
+        found.up()
+        yield found
+    finally:
+        found.purge()
+
+
 class Tenant:
     """Whoever a connection logs in as."""
 

@@ -1,4 +1,4 @@
-"""A way for TCP connections out of a network namespace."""
+"""Ways for TCP connections to another address, also out of a network namespace."""
 
 import contextlib
 import ctypes
@@ -7,6 +7,13 @@ import threading
 from pathlib import Path
 
 CLONE_NEWNET = 0x40000000
+
+
+def relay(host, target):
+    """Connections to ``host`` go on to ``target``, as long as this process lives; the port there."""
+    listener = socket.create_server((host, 0))
+    threading.Thread(target=_accept, args=(listener, target), daemon=True).start()
+    return listener.getsockname()[1]
 
 
 @contextlib.contextmanager
