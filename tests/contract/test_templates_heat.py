@@ -113,7 +113,7 @@ def test_heat_reads_the_whole_stack(heat, coe, case):
         ({"volume_size": 3, "volume_type": "fast"}, {"typed_volume", "data_volume_attachment"}),
         ({"etcd_volume_size": 3}, {"etcd_volume", "etcd_volume_attachment"}),
         ({"boot_volume": {"size": 3, "type": ""}}, set()),
-        ({"boot_volume": {"size": 3, "type": "fast"}}, {"boot_volume"}),
+        ({"boot_volume": {"size": 3, "type": "fast"}}, {"root_volume"}),
         ({"reachable": True, "external_network": "public"}, {"floating_ip"}),
         ({"balanced": True, "pool": "p", "api_port": 6443}, {"member"}),
     ],
@@ -124,6 +124,7 @@ def test_a_node_has_what_was_asked_for(heat, changes, present):
     stack = heat(json.loads(files["common/node.yaml"]), files, NODE | changes)
     _check(stack)
     server = "server_on_volume" if changes.get("boot_volume") else "server"
+    assert not set(stack) & set(stack.parameters), "to Heat that is one name too many"
     assert set(stack) == {"port", server, "ready_handle", "ready"} | present
 
 
@@ -267,11 +268,11 @@ def test_what_a_node_boots_from(heat, size, kind, kept, image, mapping):
     made = server.t.freeze()._properties
     assert made.get("image") == image
     if mapping and "type" in mapping:
-        volume = stack["boot_volume"].t.freeze()._properties
+        volume = stack["root_volume"].t.freeze()._properties
         assert {name: volume[name] for name in ("image", "size")} | {"type": volume["volume_type"]} == mapping
         assert [m["boot_index"] for m in made["block_device_mapping_v2"]] == [0]
         return
-    assert "boot_volume" not in stack
+    assert "root_volume" not in stack
     more = {"boot_index": 0, "delete_on_termination": True}
     assert made.get("block_device_mapping_v2") == ([mapping | more] if mapping else None)
 

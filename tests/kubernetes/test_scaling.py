@@ -83,7 +83,7 @@ def millicores(text):
 def test_a_node_comes_for_pods_without_room_and_goes_when_it_is_idle(home, tenant, kubectl_of, images):
     kubectl, before = kubectl_of(home), workers(tenant, home)
     assert len(before) == 1 and roots(tenant, before.values()) == dict.fromkeys(before.values(), 1)
-    path = f"/bays/{home['uuid']}/nodegroups/default-worker"
+    path = f"/clusters/{home['uuid']}/nodegroups/default-worker"
     group = tenant.get(path)
     assert (group["min_node_count"], group["max_node_count"]) == (1, 2)
     (worker,) = [n for n in kubectl.get("nodes")["items"] if n["metadata"]["name"] in before]
