@@ -409,7 +409,8 @@ class TestAutoscaler:
         node = json.loads(files["common/node.yaml"])
         for template in (text, inner):
             assert template["resources"]["kube_minions"]["type"] == "OS::Heat::ResourceGroup"
-        assert node["outputs"]["OS::stack_id"]["value"] == {"get_resource": "server"}
+        on_volume, on_image = {"get_resource": "server_on_volume"}, {"get_resource": "server"}
+        assert node["outputs"]["OS::stack_id"]["value"] == {"if": ["boot_volume", on_volume, on_image]}
 
     def test_refuses_to_leave_the_bounds(self, stand, ready):
         path = f"/v1/clusters/{ready}/nodegroups/default-worker"
