@@ -86,6 +86,11 @@ def write(settings: state.Settings) -> None:
         password=passwords.password(settings.state_dir, catalog.SERVICE_USER),
     )
     state.write_atomically(config_file(settings), text)
+    _own(settings).mkdir(mode=0o700, exist_ok=True)
+
+
+def _own(settings: state.Settings) -> Path:
+    return settings.state_dir / "magnum_lite.d"
 
 
 def database_command(settings: state.Settings) -> tuple[str, ...]:
@@ -99,5 +104,4 @@ def server_command(settings: state.Settings) -> tuple[str, ...]:
     options, of the owner's own, in files ``*.conf``.
     """
     command = (sys.executable, "-m", "magnum_lite.local.service", "--config-file", str(config_file(settings)))
-    more = settings.state_dir / "magnum_lite.d"
-    return (*command, "--config-dir", str(more)) if more.is_dir() else command
+    return (*command, "--config-dir", str(_own(settings)))
