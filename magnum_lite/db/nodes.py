@@ -39,6 +39,19 @@ def of_cluster(connection: sa.Connection, cluster_id: str) -> list[Row]:
     return rows.many(connection, query)
 
 
+def of_groups(connection: sa.Connection, group_ids: Sequence[str]) -> list[Row]:
+    """The nodes of these groups only, by index."""
+    query = sa.select(node).where(node.c.nodegroup_id.in_(group_ids)).order_by(node.c.index)
+    return rows.many(connection, query) if group_ids else []
+
+
+def is_taken(connection: sa.Connection, cluster_id: str, engine_id: str, *, but: str) -> bool:
+    """Whether a node of the cluster, ``but`` not this one, is known to the engine by this id."""
+    c = node.c
+    query = sa.select(c.id).where(c.cluster_id == cluster_id, c.engine_id == engine_id, c.uuid != but)
+    return connection.execute(query.limit(1)).first() is not None
+
+
 def hostnames(connection: sa.Connection, cluster_id: str) -> set[str]:
     """Names of a cluster's nodes, gone ones included."""
     return set(connection.execute(_HOSTNAMES, {"cluster_id": cluster_id}).scalars())

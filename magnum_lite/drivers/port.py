@@ -128,8 +128,8 @@ class Driver(Protocol):
     def instructions(
         self, node: Row, members: Sequence[Row], join_token: Callable[[], str | None]
     ) -> dict[str, Any]:
-        """What this engine's nodes are told in answer to a report, besides what all are. ``members``: all
-        nodes of the cluster.
+        """What this engine's nodes are told in answer to a report, besides what all are. ``members``: of
+        the cluster, all masters at least.
         """
         ...
 

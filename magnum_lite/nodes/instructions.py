@@ -16,10 +16,14 @@ from magnum_lite.nodes.deps import DoorDeps
 
 
 def for_node(deps: DoorDeps, node: Row, cluster: Row) -> dict[str, Any]:
-    """The answer's body."""
+    """The answer's body. All nodes are read only for a master that works for them: where each of a thousand
+    reads a thousand, the door does nothing else.
+    """
+    serves = node["engine_id"] and node["step"] == "ready" and node["role"] == "master"
     with deps.database.read() as connection:
-        members = nodes.of_cluster(connection, cluster["uuid"])
         groups = nodegroups.of_clusters(connection, [cluster["uuid"]])[cluster["uuid"]]
+        members = nodes.of_cluster(connection, cluster["uuid"]) if serves else []
+        masters = nodes.of_groups(connection, [g["uuid"] for g in groups if g["role"] == "master"])
         known = certificates.public_parts(connection, cluster["uuid"])
     out: dict[str, Any] = {}
     if node["state"] == NodeState.LEAVING:
@@ -28,14 +32,14 @@ def for_node(deps: DoorDeps, node: Row, cluster: Row) -> dict[str, Any]:
     if node["collect_logs"]:
         out["collect_logs"] = True
     driver = registry.get(cluster["coe"])
-    out |= driver.instructions(node, members, lambda: deps.conductors.join_token(node["uuid"]))
-    if node["engine_id"] and node["step"] == "ready" and node["role"] == "master":
+    out |= driver.instructions(node, masters, lambda: deps.conductors.join_token(node["uuid"]))
+    if serves:
         out |= _engine_work(driver, members, groups)
-        out |= driver.additions(_spec(deps, cluster, groups), node, members)
+        out |= driver.additions(_spec(deps, cluster, groups), node, masters)
     if node["step"] == "ready":
         told, now = cluster["renewal"], deps.clock()
         due = renewal.is_due(node, told, known, now) or renewal.lacks_credential(node, cluster, now)
-        if due and driver.may_renew(node, members, told, now):
+        if due and driver.may_renew(node, masters, told, now):
             out["renew"] = True
         if node["role"] == "master" and cluster["outdated_tokens"]:
             out["rotate_join_tokens"] = cluster["outdated_tokens"]

@@ -189,11 +189,11 @@ def _sees_otherwise(node: Row, values: Mapping[str, Any]) -> bool:
 def _check_engine_id(connection: Connection, node: Row, values: dict[str, Any]) -> None:
     """Nodes are drained and removed by their id in the engine: nobody gets another one's."""
     claimed = values.get("engine_id")
-    if claimed and claimed != node["engine_id"]:
-        others = nodes.of_cluster(connection, node["cluster_id"])
-        if any(o["engine_id"] == claimed and o["uuid"] != node["uuid"] for o in others):
-            LOG.warning("node claims the engine id of another node=%s", node["uuid"])
-            del values["engine_id"]
+    if not claimed or claimed == node["engine_id"]:
+        return
+    if nodes.is_taken(connection, node["cluster_id"], claimed, but=node["uuid"]):
+        LOG.warning("node claims the engine id of another node=%s", node["uuid"])
+        del values["engine_id"]
 
 
 def _record(connection: Connection, cluster: Row, node: Row, values: Mapping[str, Any]) -> bool:
