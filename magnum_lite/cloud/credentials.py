@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from keystoneauth1 import exceptions as ka
 
-from magnum_lite.cloud.inventory import CloudInventory, Thing
+from magnum_lite.cloud.inventory import Thing
 from magnum_lite.errors import Unavailable
 from magnum_lite.models.access import Rule
 
@@ -57,16 +57,17 @@ class CloudCredentials:
     def __init__(self, session_for: Callable[[str | None], Any], interface: str, region: str | None) -> None:
         self._session_for = session_for
         self._where = {"service_type": "identity", "interface": interface, "region_name": region}
-        self._inventory = CloudInventory(session_for, interface, region)
 
     def all(self) -> list[Thing]:
         """See `Credentials`."""
-        return self._inventory.credentials()
+        return self._found({})
 
     def named(self, name: str) -> list[Thing]:
         """See `Credentials`."""
-        answer = self._call(None, "GET", params={"name": name})
-        found = _body(answer, "application_credentials")
+        return self._found({"name": name})
+
+    def _found(self, wanted: dict[str, str]) -> list[Thing]:
+        found = _body(self._call(None, "GET", params=wanted), "application_credentials")
         return [Thing(item["id"], item["name"], item["project_id"]) for item in found]
 
     def make(self, project_id: str, name: str, roles: Sequence[str], access: Sequence[Rule]) -> Made:

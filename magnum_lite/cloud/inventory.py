@@ -1,6 +1,4 @@
-"""What there is in Nova and Keystone under the service user's eyes, for audits: servers of a project,
-application credentials of his own.
-"""
+"""What there is in Nova and Keystone under the service user's eyes, for audits: projects, their servers."""
 
 import dataclasses
 from collections.abc import Callable
@@ -32,13 +30,7 @@ class Inventory(Protocol):
     def servers(self, project_id: str) -> list[Thing]:
         """All of a project."""
 
-    def credentials(self) -> list[Thing]:
-        """Application credentials of the service user, for whatever project."""
-
     def remove_server(self, project_id: str, ident: str) -> None:
-        """One that is gone is fine."""
-
-    def remove_credential(self, project_id: str, ident: str) -> None:
         """One that is gone is fine."""
 
 
@@ -64,23 +56,9 @@ class CloudInventory:
             if len(page) < _PAGE:
                 return out
 
-    def credentials(self) -> list[Thing]:
-        """See `Inventory`."""
-        path = f"/v3/users/{self._user()}/application_credentials"
-        found = self._json("identity", None, path)["application_credentials"]
-        return [Thing(item["id"], item["name"], item["project_id"]) for item in found]
-
     def remove_server(self, project_id: str, ident: str) -> None:
         """See `Inventory`."""
         self._delete("compute", project_id, f"/servers/{ident}")
-
-    def remove_credential(self, project_id: str, ident: str) -> None:
-        """See `Inventory`. Keystone wants a token of the project that it is for."""
-        self._delete("identity", project_id, f"/v3/users/{self._user()}/application_credentials/{ident}")
-
-    def _user(self) -> str:
-        with _named("identity"):
-            return str(self._session_for(None).get_user_id())
 
     def _options(self, service: str) -> dict[str, Any]:
         return {"endpoint_filter": {"service_type": service, **self._where}, "timeout": _SECONDS}

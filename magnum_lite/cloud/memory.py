@@ -105,7 +105,6 @@ class MemoryInventory:
 
     open_projects: list[str]
     all_servers: list[Thing] = dataclasses.field(default_factory=list)
-    all_credentials: list[Thing] = dataclasses.field(default_factory=list)
     down: str | None = None
 
     def projects(self) -> list[str]:
@@ -116,17 +115,9 @@ class MemoryInventory:
         self._up("compute")
         return [server for server in self.all_servers if server.project_id == project_id]
 
-    def credentials(self) -> list[Thing]:
-        self._up("identity")
-        return list(self.all_credentials)
-
     def remove_server(self, project_id: str, ident: str) -> None:
         self._up("compute")
         self.all_servers = [s for s in self.all_servers if (s.project_id, s.id) != (project_id, ident)]
-
-    def remove_credential(self, project_id: str, ident: str) -> None:  # noqa: ARG002
-        self._up("identity")
-        self.all_credentials = [c for c in self.all_credentials if c.id != ident]
 
     def _up(self, service: str) -> None:
         if self.down == service:

@@ -27,6 +27,7 @@ def add_commands(areas: Any) -> None:
 
 def run(conf: Any, database: Database, arguments: argparse.Namespace) -> int:
     """Look, remove where that is asked for, print. Gives the exit status."""
+    from magnum_lite.cloud.credentials import CloudCredentials
     from magnum_lite.cloud.inventory import CloudInventory
     from magnum_lite.cloud.sessions import ServiceSessions
     from magnum_lite.conductor.audit import audit
@@ -38,6 +39,7 @@ def run(conf: Any, database: Database, arguments: argparse.Namespace) -> int:
         database,
         HeatStacks(sessions.session_for, global_list=conf.conductor.global_stack_list),
         CloudInventory(sessions.session_for, user.interface, user.region_name),
+        CloudCredentials(sessions.session_for, user.interface, user.region_name),
     )
     return report(findings, remove=arguments.remove, as_json=arguments.json)
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
+from magnum_lite.cloud.credentials import Credentials
 from magnum_lite.cloud.inventory import Inventory, Thing
 from magnum_lite.db import audits
 from magnum_lite.db.rows import Row
@@ -47,16 +48,20 @@ class Finding:
         return {name: getattr(self, name) for name in names}
 
 
-def audit(database: Database, stacks: Stacks, inventory: Inventory) -> list[Finding]:
+def audit(
+    database: Database, stacks: Stacks, inventory: Inventory, credentials: Credentials
+) -> list[Finding]:
     """Everything that is not as it should be."""
-    return list(_Look(database, stacks, inventory).findings())
+    return list(_Look(database, stacks, inventory, credentials).findings())
 
 
 class _Look:
     """One look at everything. A service that is away is a finding, not the end."""
 
-    def __init__(self, database: Database, stacks: Stacks, inventory: Inventory) -> None:
-        self._stacks, self._inventory = stacks, inventory
+    def __init__(
+        self, database: Database, stacks: Stacks, inventory: Inventory, credentials: Credentials
+    ) -> None:
+        self._stacks, self._inventory, self._keystone = stacks, inventory, credentials
         self._missed: list[Finding] = []
         with database.read() as connection:
             ours = set(audits.projects(connection))
@@ -70,7 +75,7 @@ class _Look:
             if (found := self._try("compute", project, functools.partial(inventory.servers, project)))
             is not None
         }
-        self._credentials = self._try("identity", "", inventory.credentials) or []
+        self._credentials = self._try("identity", "", credentials.all) or []
         with database.read() as connection:
             self._clusters = {row["uuid"]: row for row in audits.clusters(connection)}
             self._nodes = audits.nodes(connection)
@@ -206,5 +211,5 @@ class _Look:
             yield Finding(
                 "credential-without-cluster", "identity", item.id, item.name, item.project_id, match[1],
                 "The cluster is gone; its application credential is still valid.",
-                functools.partial(self._inventory.remove_credential, item.project_id, item.id),
+                functools.partial(self._keystone.remove, item.id),
             )  # fmt: skip

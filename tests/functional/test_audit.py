@@ -42,7 +42,7 @@ def facts(stand):
 
 
 def look(stand, inventory):
-    return audit(stand.database, stand.stacks, inventory)
+    return audit(stand.database, stand.stacks, inventory, stand.keystone)
 
 
 def kinds(found):
@@ -110,7 +110,7 @@ def test_a_cluster_that_is_on_its_way_out_is_no_finding(stand, inventory, living
 def test_what_is_made_while_it_looks_is_no_finding(stand, inventory, living):
     """The cloud is read first; what it did not have then is looked for again."""
     write(stand, living, stack_id=None)
-    servers, credentials = list(inventory.all_servers), inventory.credentials
+    servers, credentials = list(inventory.all_servers), stand.keystone.all
     inventory.all_servers = [s for s in servers if s.id == "other"]
 
     def late():
@@ -118,7 +118,7 @@ def test_what_is_made_while_it_looks_is_no_finding(stand, inventory, living):
         write(stand, living, stack_id=stand.stacks.find(None, [TAG])[0].id)
         return credentials()
 
-    inventory.credentials = late
+    stand.keystone.all = late
     assert look(stand, inventory) == []
 
 
@@ -134,7 +134,7 @@ def test_servers_that_no_stack_holds(stand, inventory, living):
 
 
 def test_credentials_that_outlived_their_bay(stand, inventory, living):
-    inventory.all_credentials = [
+    stand.keystone.things = [
         Thing("a", f"magnum-lite-{living}", PROJECT),
         Thing("b", f"magnum-lite-{STRANGER}-volumes", PROJECT),
         Thing("c", "somebody's", PROJECT),
@@ -142,12 +142,12 @@ def test_credentials_that_outlived_their_bay(stand, inventory, living):
     (found,) = look(stand, inventory)
     assert (found.kind, found.id) == ("credential-without-cluster", "b")
     audits.report([found], remove=True, as_json=False, out=io.StringIO())
-    assert [c.id for c in inventory.all_credentials] == ["a", "c"]
+    assert [c.id for c in stand.keystone.things] == ["a", "c"]
 
 
 @pytest.mark.parametrize("service", ["identity", "compute", "orchestration"])
 def test_a_service_that_is_away_is_said_and_accuses_nobody(stand, inventory, living, service):
-    inventory.down = service
+    inventory.down, stand.keystone.down = service, service == "identity"
     if service == "orchestration":
         stand.stacks.fail_next("find", OrchestrationUnavailable("Heat or Keystone can't be reached."))
     found = look(stand, inventory)
