@@ -43,7 +43,7 @@ def heal(work: Work) -> bool:
     """Begin a repair of a settled cluster if it wants that and needs it; True if one begins."""
     conf = work.ports.conf.conductor
     own = assembly.labels(work.cluster, work.cluster["template"])
-    wanted = label_values.parse_bool(labels.value_of(own, "auto_healing_enabled") or "false")
+    wanted = label_values.is_true(labels.value_of(own, "auto_healing_enabled"))
     if not wanted or work.cluster["action"] == Action.DELETE:
         return False
     failed = work.cluster["status"].endswith("_FAILED")
@@ -76,15 +76,11 @@ def _begin(work: Work, chosen: list[Row]) -> bool:
     names = ", ".join(n["hostname"] for n in chosen[:5])
     try:
         with work.write() as connection:
-            number = clusters.accept(
-                connection, work.uuid, work.cluster["generation"], Action.UPDATE.value, {}
-            )
-            clusters.want(connection, {"uuid": work.uuid, "generation": number}, {"repair": number})
+            now = clusters.accept_own(connection, work.cluster)
             for node in chosen:
                 lost = {"state": NodeState.FAILED.value, "message": reasons[node["uuid"]], "healthy": False}
                 nodes.update(connection, node["uuid"], lost)
             message = f"Repair: {names} ({reasons[chosen[0]['uuid']]}) will be replaced."
-            now = work.cluster | {"generation": number}
             events.add(connection, now, "repair", message, level="warning")
     except Stale:
         return False  # the user changed it just now

@@ -52,8 +52,8 @@ def scale(work: Work) -> bool:
 
 def _is_wanted(work: Work) -> bool:
     own = assembly.labels(work.cluster, work.cluster["template"])
-    value = labels.value_for(own, _LABEL, work.cluster["coe"]) or "false"
-    return label_values.parse_bool(value) and work.cluster["action"] != Action.DELETE
+    value = labels.value_for(own, _LABEL, work.cluster["coe"])
+    return label_values.is_true(value) and work.cluster["action"] != Action.DELETE
 
 
 def _load(work: Work) -> Load | None:
@@ -174,12 +174,8 @@ def _begin(work: Work, group: Row | None, values: Row, text: str, note: Row, *, 
     """A generation of our own, accepted as a user's would be."""
     try:
         with work.write() as connection:
-            number = clusters.accept(
-                connection, work.uuid, work.cluster["generation"], Action.UPDATE.value, {}
-            )
-            now = work.cluster | {"generation": number}
-            ours = {"repair": number, "scaling": note | {"generation": number}}
-            clusters.want(connection, now, ours)
+            now = clusters.accept_own(connection, work.cluster)
+            clusters.want(connection, now, {"scaling": note | {"generation": now["generation"]}})
             if group is not None:
                 nodegroups.change(connection, group["uuid"], values)
             events.add(connection, now, _KIND, text, level=level)

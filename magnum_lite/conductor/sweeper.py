@@ -115,8 +115,7 @@ def _ask_for_another(ports: Ports, row: Row) -> None:
     message = "Its application credential is gone from Keystone: another one is made."
     try:
         with ports.database.write() as connection:
-            number = clusters.accept(connection, row["uuid"], row["generation"], Action.UPDATE.value, {})
-            now = row | {"generation": number}
+            now = clusters.accept_own(connection, row)
             clusters.keep_stack(connection, now)
             events.add(connection, now, "repair", message, level="warning")
     except Stale:

@@ -12,6 +12,7 @@ from magnum_lite.db.session import now_epoch, utcnow
 from magnum_lite.errors import Stale
 from magnum_lite.models.cluster import Cluster
 from magnum_lite.models.fields import Access
+from magnum_lite.models.status import Action
 from magnum_lite.models.views import names, short
 
 KIND = "Cluster"
@@ -126,6 +127,16 @@ def accept(connection: sa.Connection, uuid: str, generation: int, action: str, v
     if changed.rowcount != 1:
         raise Stale(f"Cluster {uuid} was changed by somebody else meanwhile. Please look again and retry.")
     return generation + 1
+
+
+def accept_own(connection: sa.Connection, row: Row) -> Row:
+    """The same for a change of the conductor's own, of a cluster read as ``row``; gives it with its new
+    generation. Lost nodes are none of its business (``repair``). Raises Stale.
+    """
+    number = accept(connection, row["uuid"], row["generation"], Action.UPDATE.value, {})
+    now = row | {"generation": number}
+    want(connection, now, {"repair": number})
+    return now
 
 
 def want(connection: sa.Connection, row: Row, values: dict[str, Any]) -> None:
