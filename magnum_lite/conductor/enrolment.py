@@ -240,6 +240,6 @@ def _spec(ports: Ports, cluster: Row, node: Row) -> tuple[ClusterSpec, Row]:
         groups,
         door=ports.door,
         longest_timeout=ports.conf.conductor.max_timeout,
-        cloud=assembly.cloud_spec(ports.conf.cloud_provider, whole=True),
+        cloud=assembly.cloud_spec(ports.conf.cloud_provider, ca_pem=ports.cloud_ca),
     )
     return spec, next((g for g in groups if g["uuid"] == node["nodegroup_id"]), {})

@@ -50,7 +50,7 @@ class RoomPort(Protocol):
 @dataclasses.dataclass(frozen=True)
 class Ports:
     """``clock`` gives Unix seconds; ``owner`` names this conductor in leases; ``last_words`` gives what
-    ``notify`` was told up to so many seconds to leave.
+    ``notify`` was told up to so many seconds to leave; ``cloud_ca`` is what nodes check the cloud's APIs by.
     """
 
     conf: Any
@@ -59,6 +59,7 @@ class Ports:
     sealer: Sealer
     door: DoorSpec
     owner: str
+    cloud_ca: str = ""
     sessions: MayAct | None = None
     consoles: ConsolePort | None = None
     notify: Notify = nobody

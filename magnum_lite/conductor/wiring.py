@@ -27,7 +27,6 @@ def make_ports(conf: Any) -> Ports:
     """
     reachable.networks(tuple(conf.conductor.never_reach))
     sessions, notify = ServiceSessions(conf), Notifications(conf)
-    ca = Path(conf.node_door.ca_file).read_text(encoding="ascii") if conf.node_door.ca_file else ""
     return Ports(
         conf=conf,
         database=Database(
@@ -35,8 +34,9 @@ def make_ports(conf: Any) -> Ports:
         ),
         stacks=HeatStacks(sessions.session_for, global_list=conf.conductor.global_stack_list),
         sealer=make_sealer(conf),
-        door=DoorSpec(url=conf.node_door.url.rstrip("/"), ca_pem=ca),
+        door=DoorSpec(url=conf.node_door.url.rstrip("/"), ca_pem=_text(conf.node_door.ca_file)),
         owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
+        cloud_ca=_text(conf.cloud_provider.cafile),
         sessions=sessions,
         notify=notify,
         last_words=notify.finish,
@@ -47,3 +47,7 @@ def make_ports(conf: Any) -> Ports:
             sessions.session_for, conf.service_user.interface, conf.service_user.region_name
         ),
     )
+
+
+def _text(path: str | None) -> str:
+    return Path(path).read_text(encoding="ascii") if path else ""

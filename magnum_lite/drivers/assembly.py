@@ -2,9 +2,7 @@
 have one.
 """
 
-import functools
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from magnum_lite.drivers.contract import (
@@ -115,20 +113,14 @@ def cluster_spec(
     )
 
 
-def cloud_spec(told: Any, *, whole: bool = False) -> CloudSpec | None:
-    """What clusters are told of their cloud, from the options ``[cloud_provider]``; only the ``whole`` has
-    the CA, which is read from its file.
+def cloud_spec(told: Any, *, ca_pem: str = "") -> CloudSpec | None:
+    """What clusters are told of their cloud, from the options ``[cloud_provider]``; ``ca_pem`` for who gives
+    it to nodes.
     """
     if not told.auth_url:
         return None
-    ca = _text(told.cafile) if whole and told.cafile else ""
     region, balancers = told.region_name or "", told.load_balancers
-    return CloudSpec(auth_url=told.auth_url, region=region, ca_pem=ca, balancers=balancers)
-
-
-@functools.cache
-def _text(path: str) -> str:
-    return Path(path).read_text(encoding="ascii")
+    return CloudSpec(auth_url=told.auth_url, region=region, ca_pem=ca_pem, balancers=balancers)
 
 
 def _group_spec(

@@ -167,6 +167,7 @@ class Stand:
             sealer=self.sealer,
             door=DoorSpec(url="https://192.0.2.1:9512", ca_pem="-----BEGIN CERTIFICATE-----\n"),
             owner=owner,
+            cloud_ca=Path(ca).read_text() if (ca := self.conf.cloud_provider.cafile) else "",
             servers=self.servers,
             credentials=self.keystone,
             room=Room(self.lookups, lambda _: types.SimpleNamespace(auth=None)),
