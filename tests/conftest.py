@@ -32,13 +32,17 @@ def missing():
 
 
 @pytest.fixture(scope="session")
-def machine():
+def able():
+    """For all that runs a one-machine cloud: without root or a program it is skipped."""
+    if reason := missing():
+        pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def machine(able):
     """The real one-machine cloud, brought up once for all suites and purged at their end;
     MAGNUM_LITE_TEST_STATE_DIR takes one that runs already.
     """
-    reason = missing()
-    if reason:
-        pytest.skip(reason)
     from tests.support.machine import Machine, running  # late: it imports much
 
     given = os.environ.get("MAGNUM_LITE_TEST_STATE_DIR")

@@ -20,7 +20,7 @@ from magnum_lite.local import catalog, door_certificate
 from magnum_lite.models.access import credential_name
 from tests.support import bay_spec
 from tests.support import keystone as keystones
-from tests.support.kube_api import KubeApi, built
+from tests.support.kube_api import KubeApi
 from tests.support.processes import free_port
 from tests.support.waiting import eventually
 
@@ -201,8 +201,6 @@ def test_the_controller_manager_finds_servers_and_frees_their_nodes(kube, applie
 
 def test_a_claim_becomes_a_volume_of_cinder(kube, applied, local):
     """Made and removed by the CSI plug-in, with the bay's own credential."""
-    if not built("csi-provisioner"):
-        pytest.skip("csi-provisioner is not built on this machine: make kubernetes-mirror")
     kubectl = kube.kubectl()
     socket = kube.where / "csi.sock"
     pod = ("Deployment", "csi-cinder-controllerplugin")

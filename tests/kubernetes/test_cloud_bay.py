@@ -5,6 +5,7 @@ Here the cloud's APIs are at 127.0.0.1, which is each node itself; so their addr
 """
 
 import base64
+from pathlib import Path
 
 import pytest
 from keystoneauth1 import session
@@ -14,40 +15,28 @@ from magnum_lite.cloud.credentials import CloudCredentials
 from magnum_lite.local import catalog, state
 from magnum_lite.local.demo import mirror as serving
 from magnum_lite.models.access import cluster_of
-from tests.conftest import missing
 from tests.kubernetes.conftest import OLD
 from tests.kubernetes.kubectl import Kubectl, write_config
 from tests.support import keystone as keystones
+from tests.support import relay as relaying
 from tests.support import servers
 from tests.support.machine import eventually, running
-from tests.support.relay import relay
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(2400)]
 TAINT = "node.cloudprovider.kubernetes.io/uninitialized"
 CREDENTIAL = "magnum.openstack.org/credential"
-CARRIER = """
-import socket, sys, threading
-def pump(a, b):
-    try:
-        while data := a.recv(65536): b.sendall(data)
-        b.shutdown(1)
-    except OSError: pass
-def serve(port, there):
-    door = socket.create_server(("127.0.0.1", port))
-    while True:
-        line, _ = door.accept()
-        far = socket.create_connection(there)
-        for pair in ((line, far), (far, line)): threading.Thread(target=pump, args=pair, daemon=True).start()
-threads = [threading.Thread(target=serve, args=(int(p), (sys.argv[1], int(f)))) for p, f in zip(sys.argv[2::2], sys.argv[3::2])]
-for t in threads: t.start()
+# The same as here, on a node: the ports of its own loopback, and where they go.
+CARRIER = f"""{Path(relaying.__file__).read_text()}
+import sys
+for port, far in zip(sys.argv[2::2], sys.argv[3::2]):
+    relay(("127.0.0.1", int(port)), (sys.argv[1], int(far)))
+threading.Event().wait()
 """
 
 
 @pytest.fixture(scope="module")
-def place():
+def place(able):
     """A one-machine cloud that tells its bays where Keystone is."""
-    if reason := missing():
-        pytest.skip(reason)
     with servers.scratch("magnum-lite-test-") as found:
         state_dir = found / "state"
         options = state_dir / "magnum_lite.d"
@@ -83,7 +72,11 @@ def home(place, settings, tenant, built):
         found = tenant.complete(uuid, 900)
         host = settings.transit_address
         ports = {5000: settings.keystone_port, settings.cloud_port: settings.cloud_port}
-        words = [str(w) for port, near in ports.items() for w in (port, relay(host, ("127.0.0.1", near)))]
+        words = [
+            str(w)
+            for port, near in ports.items()
+            for w in (port, relaying.relay((host, 0), ("127.0.0.1", near)))
+        ]
         for node in tenant.nodes(uuid):
             server = place.outer().containers.get(f"srv-{node['server_id']}")
             server.exec_run(["python3", "-c", CARRIER, host, *words], detach=True)

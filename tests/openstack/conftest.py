@@ -4,18 +4,14 @@ import contextlib
 
 import pytest
 
-from tests.conftest import missing
 from tests.support import client_env, servers
 
 DATABASES = ("mariadb", "postgresql")
 
 
 @pytest.fixture(scope="session", params=DATABASES)
-def cloud(request):
+def cloud(request, able):
     """A running cloud; tests leave it as they found it."""
-    reason = missing()
-    if reason:
-        pytest.skip(reason)
     from tests.support.cloud_mode import CloudMode  # late: it imports much
 
     with contextlib.ExitStack() as stack:

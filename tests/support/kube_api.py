@@ -30,13 +30,8 @@ def _unit(name: str) -> recipes.Unit:
     return {file: unit for unit in units for file, _ in unit.programs}[name]
 
 
-def built(name: str) -> bool:
-    """Whether there is such a program, without building it."""
-    return compiler.place(_unit(name)).exists()
-
-
 def program(name: str) -> Path:
-    """One that was built."""
+    """``make kubernetes-mirror`` builds it; one that is not there is built now."""
     return compiler.compiled(_unit(name)) / name
 
 

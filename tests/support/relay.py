@@ -9,9 +9,9 @@ from pathlib import Path
 CLONE_NEWNET = 0x40000000
 
 
-def relay(host, target):
-    """Connections to ``host`` go on to ``target``, as long as this process lives; the port there."""
-    listener = socket.create_server((host, 0))
+def relay(address, target):
+    """Connections to ``address`` go on to ``target``, as long as this process lives; the port there."""
+    listener = socket.create_server(address)
     threading.Thread(target=_accept, args=(listener, target), daemon=True).start()
     return listener.getsockname()[1]
 

@@ -31,17 +31,12 @@ class BuildError(Exception):
     """The toolchain failed; the text is the end of what it printed."""
 
 
-def place(unit: Unit) -> Path:
-    """The directory with the unit's programs, or where it will be. Raises BuildError."""
-    made_from = json.dumps([_RECIPE, dataclasses.asdict(unit), toolchain()], sort_keys=True)
-    return KEPT / f"{unit.name}-{hashlib.sha256(made_from.encode()).hexdigest()[:16]}"
-
-
 def compiled(unit: Unit) -> Path:
     """The directory with the unit's programs, which are built if they are not there. Safe to kill and to
     run twice at once. Raises BuildError.
     """
-    where = place(unit)
+    made_from = json.dumps([_RECIPE, dataclasses.asdict(unit), toolchain()], sort_keys=True)
+    where = KEPT / f"{unit.name}-{hashlib.sha256(made_from.encode()).hexdigest()[:16]}"
     with alone(where):
         if not where.exists():
             with workshop(where) as inside:
