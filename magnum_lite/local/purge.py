@@ -71,18 +71,18 @@ def _control_groups(name: str) -> tuple[Path, ...]:
 def _in_control_group(name: str) -> set[processes.Identity]:
     found: set[processes.Identity | None] = set()
     for group in _control_groups(name):
-        for file in group.rglob("cgroup.procs"):
+        for directory, _, _ in os.walk(group):  # it bears that groups go meanwhile
             with contextlib.suppress(OSError):
-                found.update(processes.identify(int(pid)) for pid in file.read_text().split())
+                pids = (Path(directory) / "cgroup.procs").read_text().split()
+                found.update(processes.identify(int(pid)) for pid in pids)
     return {process for process in found if process is not None}
 
 
 def _remove_control_groups(name: str) -> None:
     for group in _control_groups(name):
-        inner = sorted((path for path in group.rglob("*") if path.is_dir()), reverse=True)
-        for path in (*inner, group):
+        for directory, _, _ in os.walk(group, topdown=False):
             with contextlib.suppress(OSError):  # busy for a moment; an empty group costs nothing
-                path.rmdir()
+                Path(directory).rmdir()
 
 
 def _detach_loops(directory: Path) -> None:
